@@ -1,0 +1,295 @@
+"""Every port on one page: what the use cases need, and what an adapter must promise.
+
+Adapters live in ``store`` and ``providers`` and are found through entry points (``reflect_otel.plugins``); a
+conformance suite per port stands in ``reflect_otel.testing.conformance``. Unless a method says otherwise it may
+be called from any thread, and a write returns only once it is durable.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from reflect_otel.model.memory import (
+    LearningInput,
+    Memory,
+    Reflection,
+    Review,
+    ReviewSignal,
+    RunRecord,
+    Served,
+    TraceDraft,
+    UtilityEvent,
+)
+from reflect_otel.model.spans import LogRecord, Run, SpanRecord
+from reflect_otel.model.trajectory import Trajectory
+
+Clock: TypeAlias = Callable[[], int]
+"""Unix time in nanoseconds."""
+
+Vector: TypeAlias = Sequence[float]
+"""A unit-length embedding; adapters pass float32 arrays of shape (dimensions,)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetryBatch:
+    """What one stretch of the journal decodes to; committed in one transaction together with its offset.
+
+    Attributes:
+        journal_offset: sequence number of the last journal record in this batch.
+        spans, logs: (project id, record) pairs.
+        runs: the rows of every run the batch touches, as the assembler sees them after it.
+        joined: (project id, trace id bytes, run id) of every trace that belongs to a run.
+        reviews: (project id, signal) pairs.
+        served: (project id, served) pairs.
+    """
+
+    journal_offset: int
+    received_ns: int
+    spans: Sequence[tuple[str, SpanRecord]] = ()
+    logs: Sequence[tuple[str, LogRecord]] = ()
+    joined: Sequence[tuple[str, bytes, str]] = ()
+    runs: Sequence[RunRecord] = ()
+    reviews: Sequence[tuple[str, ReviewSignal]] = ()
+    served: Sequence[tuple[str, Served]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningJob:
+    """Durable order to learn from a run's reviews. ``attempts`` counts the tries so far."""
+
+    project_id: str
+    run_id: str
+    attempts: int = 0
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningOutcome:
+    """Everything one learning job changes; committed in one transaction, which also ends the job.
+
+    Attributes:
+        job: the job as it was claimed; if the run's reviews have changed since, the store keeps it queued.
+        memory: the memory drawn from the run, or ``None`` when there was nothing to say.
+        task_vector: embedding of ``memory.task`` (the retrieval key); ``content_vector`` that of its text.
+        embedder_id: ``name@version`` of what made the vectors.
+        events: ledger entries of this run, replacing the run's earlier ones.
+        recomputed: memories whose utility changed, with their new ``utility``, ``uses`` and ``passes``.
+        updated: the events of other runs whose ``before``/``after`` changed with the recomputation.
+        removed_memory_id: memory of an earlier review of this run that no longer holds.
+    """
+
+    job: LearningJob
+    memory: Memory | None = None
+    task_vector: Vector | None = None
+    content_vector: Vector | None = None
+    embedder_id: str = ""
+    events: Sequence[UtilityEvent] = ()
+    recomputed: Sequence[Memory] = ()
+    updated: Sequence[UtilityEvent] = ()
+    removed_memory_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVector:
+    """A memory with its retrieval vector, as the index is rebuilt from."""
+
+    project_id: str
+    memory: Memory
+    task_vector: Vector
+    embedder_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs ``find_runs`` returns; ``None`` means any."""
+
+    review_status: str | None = None
+    agent: str | None = None
+    session_id: str | None = None
+    before: tuple[int, str] | None = None
+    """Continue after this (first_seen_ns, run_id) of the previous page, newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDetail:
+    """A run with what was said about it and learned from it.
+
+    Attributes:
+        served: memory ids served to this run, from Augment calls and from ``reflect.memory.ids``, distinct.
+        learned: True when every review of the run has gone through the learning loop.
+    """
+
+    record: RunRecord
+    reviews: Sequence[Review] = ()
+    served: Sequence[str] = ()
+    created_memory_id: str | None = None
+    learned: bool = False
+    attempts: int = 0
+    last_error: str = ""
+
+
+class TelemetryStore(Protocol):
+    """Spans and logs. Writing the same record twice changes nothing: the key is (project, trace id, span id)."""
+
+    def write_telemetry(self, batch: TelemetryBatch) -> None:
+        """Store a batch and move the journal offset to ``batch.journal_offset`` in the same transaction.
+
+        A review signal whose run is not known yet is kept and attached when the run appears. A new or changed
+        review queues a learning job, a repeated one does nothing. ``runs`` rows are upserted.
+        """
+
+    def journal_offset(self) -> int:
+        """Sequence number of the last journal record whose effects are committed; 0 in a new store."""
+
+    def get_run_telemetry(self, project_id: str, run_id: str) -> Run:
+        """All spans and logs of the run, in arrival order. Raises NotFound."""
+
+    def find_run_ids(self, project_id: str, trace_ids: Iterable[bytes]) -> Mapping[bytes, str]:
+        """Run id of each known trace id; unknown ones are absent."""
+
+    def count_spans(self) -> int:
+        """Stored spans over all projects."""
+
+
+class RunStore(Protocol):
+    """Runs with their conversations, and the reviews on them."""
+
+    def write_run(self, record: RunRecord, trajectory: Trajectory | None) -> None:
+        """Upsert the run row; with a trajectory, store its messages too, each distinct prefix once."""
+
+    def find_run(self, project_id: str, identifier: str) -> RunDetail | None:
+        """By run id, else by W3C trace id in hex."""
+
+    def find_runs(self, project_id: str, only: RunFilter, limit: int) -> Sequence[RunDetail]:
+        """Newest first by (first_seen_ns, run_id)."""
+
+    def find_unclosed_runs(self) -> Sequence[RunRecord]:
+        """Runs of all projects that are not closed: what the assembler resumes after a restart."""
+
+    def get_trajectory(self, project_id: str, run_id: str) -> Trajectory:
+        """The stored trajectory. Raises NotFound when the run is unknown or has not been read yet."""
+
+    def write_review(self, project_id: str, run_id: str, review: Review) -> bool:
+        """Upsert by the review's key and queue a learning job; False when nothing changed. Raises NotFound."""
+
+    def delete_runs(self, project_id: str, run_ids: Sequence[str]) -> int:
+        """Delete runs with spans, logs, reviews, messages and jobs; memories drawn from them stay. Returns how many."""
+
+
+class MemoryStore(Protocol):
+    """Memories, their vectors, the utility ledger and the learning jobs."""
+
+    def claim_job(self) -> LearningJob | None:
+        """The oldest learning job whose run is closed, or ``None``. One claimer at a time: the learning loop."""
+
+    def write_learning(self, outcome: LearningOutcome) -> bool:
+        """Commit the outcome; False when the run's reviews changed since the claim (the job stays queued)."""
+
+    def write_job_failure(self, job: LearningJob, error: str, *, park: bool) -> None:
+        """Count a failed try; ``park`` takes the job out of the queue until the run is reviewed again."""
+
+    def write_memory(self, project_id: str, stored: StoredVector) -> None:
+        """Upsert a memory written by hand."""
+
+    def find_memory(self, project_id: str, memory_id: str) -> Memory | None:
+        """One memory, whatever its status."""
+
+    def find_memories(self, project_id: str, *, before: tuple[int, str] | None, limit: int) -> Sequence[Memory]:
+        """Newest first by (created_ns, id)."""
+
+    def find_vectors(self) -> Iterable[StoredVector]:
+        """Every active memory of every project, for rebuilding the index."""
+
+    def find_utility_events(
+        self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None
+    ) -> Sequence[UtilityEvent]:
+        """Ledger entries of these memories or of this run, by (sequence, run_id)."""
+
+
+class Store(TelemetryStore, RunStore, MemoryStore, Protocol):
+    """One durable store that keeps it all."""
+
+    def close(self) -> None:
+        """Checkpoint and release the data folder."""
+
+
+class VectorIndex(Protocol):
+    """Exact inner-product search in one (project, embedder). Derived data: always rebuildable from the store."""
+
+    def add(self, memory_id: str, vector: Vector) -> None:
+        """Add or replace."""
+
+    def remove(self, memory_id: str) -> None:
+        """Forget; unknown ids are ignored."""
+
+    def search(self, vector: Vector, limit: int) -> Sequence[tuple[str, float]]:
+        """The ``limit`` nearest as (memory id, cosine), best first; equal cosines by id."""
+
+    def __len__(self) -> int: ...
+
+
+class Embedder(Protocol):
+    """Text to unit vectors; deterministic for one ``id``."""
+
+    id: str
+    """``name@version``; stored beside every vector, mixing is refused."""
+    dimensions: int
+    lexical: bool
+    """True when similar words, not similar meanings, come out close; shown wherever it matters."""
+    gate: float
+    """Cosine below which two random tasks usually lie (95th percentile); the retrieval floor."""
+
+    def embed(self, texts: Sequence[str]) -> Sequence[Vector]:
+        """One float32 vector of length 1 per text, in order."""
+
+
+class Reflector(Protocol):
+    """Draws a lesson from a reviewed trajectory."""
+
+    name: str
+
+    def reflect(self, lesson: LearningInput) -> Reflection | None:
+        """The lesson, or ``None`` when the trajectory holds nothing to learn. Same input, same output."""
+
+
+class DialectReader(Protocol):
+    """Reads one instrumentation's spans. Pure; reports what it cannot read instead of raising."""
+
+    name: str
+
+    def claims(self, span: SpanRecord) -> bool:
+        """Whether this span is written in this dialect."""
+
+
+class Intake(Protocol):
+    """The durable front door: what is accepted here is journalled before the call returns."""
+
+    def submit_trace(self, project_id: str, draft: TraceDraft) -> None:
+        """Accept a whole run as if its spans had arrived over OTLP."""
+
+    def submit_served(self, project_id: str, served: Sequence[Served]) -> None:
+        """Note what was handed out; returns at once, durable within the next group commit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Service settings that the use cases read; the composition root fills it from flags, environment, file.
+
+    Attributes:
+        settle_seconds: how long a run whose root has ended waits for late spans.
+        idle_seconds: silence after which a run without an ended root is closed.
+        review_names: evaluation names that count as reviews, lower case; empty = any with label pass/fail.
+        pass_score: an evaluation without a pass/fail label passes from this score up.
+        max_run_spans: spans after which a run is closed.
+        max_task_bytes: longest task an API call may carry, UTF-8 bytes.
+        max_injected: most memories one augmentation serves.
+    """
+
+    settle_seconds: float = 2.0
+    idle_seconds: float = 60.0
+    review_names: frozenset[str] = field(default_factory=frozenset)
+    pass_score: float = 0.5
+    max_run_spans: int = 50_000
+    max_run_bytes: int = 256 * 1024 * 1024
+    max_task_bytes: int = 256 * 1024
+    max_injected: int = 3

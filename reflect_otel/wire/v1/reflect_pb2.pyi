@@ -1,0 +1,402 @@
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ReviewResult(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REVIEW_RESULT_UNSPECIFIED: _ClassVar[ReviewResult]
+    REVIEW_RESULT_PASS: _ClassVar[ReviewResult]
+    REVIEW_RESULT_FAIL: _ClassVar[ReviewResult]
+
+class ReviewSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REVIEW_SOURCE_UNSPECIFIED: _ClassVar[ReviewSource]
+    REVIEW_SOURCE_HUMAN: _ClassVar[ReviewSource]
+    REVIEW_SOURCE_CODE: _ClassVar[ReviewSource]
+    REVIEW_SOURCE_LLM: _ClassVar[ReviewSource]
+
+class ReviewStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REVIEW_STATUS_UNSPECIFIED: _ClassVar[ReviewStatus]
+    REVIEW_STATUS_PENDING: _ClassVar[ReviewStatus]
+    REVIEW_STATUS_REVIEWED: _ClassVar[ReviewStatus]
+
+class IngestStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INGEST_STATUS_UNSPECIFIED: _ClassVar[IngestStatus]
+    INGEST_STATUS_QUEUED: _ClassVar[IngestStatus]
+    INGEST_STATUS_PROCESSING: _ClassVar[IngestStatus]
+    INGEST_STATUS_COMPLETED: _ClassVar[IngestStatus]
+    INGEST_STATUS_FAILED: _ClassVar[IngestStatus]
+
+class MemoryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MEMORY_KIND_UNSPECIFIED: _ClassVar[MemoryKind]
+    MEMORY_KIND_STRATEGY: _ClassVar[MemoryKind]
+    MEMORY_KIND_PITFALL: _ClassVar[MemoryKind]
+    MEMORY_KIND_CONTRAST: _ClassVar[MemoryKind]
+REVIEW_RESULT_UNSPECIFIED: ReviewResult
+REVIEW_RESULT_PASS: ReviewResult
+REVIEW_RESULT_FAIL: ReviewResult
+REVIEW_SOURCE_UNSPECIFIED: ReviewSource
+REVIEW_SOURCE_HUMAN: ReviewSource
+REVIEW_SOURCE_CODE: ReviewSource
+REVIEW_SOURCE_LLM: ReviewSource
+REVIEW_STATUS_UNSPECIFIED: ReviewStatus
+REVIEW_STATUS_PENDING: ReviewStatus
+REVIEW_STATUS_REVIEWED: ReviewStatus
+INGEST_STATUS_UNSPECIFIED: IngestStatus
+INGEST_STATUS_QUEUED: IngestStatus
+INGEST_STATUS_PROCESSING: IngestStatus
+INGEST_STATUS_COMPLETED: IngestStatus
+INGEST_STATUS_FAILED: IngestStatus
+MEMORY_KIND_UNSPECIFIED: MemoryKind
+MEMORY_KIND_STRATEGY: MemoryKind
+MEMORY_KIND_PITFALL: MemoryKind
+MEMORY_KIND_CONTRAST: MemoryKind
+
+class Review(_message.Message):
+    __slots__ = ("result", "score", "feedback", "source", "name", "identifier", "alpha", "create_time")
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    FEEDBACK_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
+    ALPHA_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    result: ReviewResult
+    score: float
+    feedback: str
+    source: ReviewSource
+    name: str
+    identifier: str
+    alpha: float
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, result: _Optional[_Union[ReviewResult, str]] = ..., score: _Optional[float] = ..., feedback: _Optional[str] = ..., source: _Optional[_Union[ReviewSource, str]] = ..., name: _Optional[str] = ..., identifier: _Optional[str] = ..., alpha: _Optional[float] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Memory(_message.Message):
+    __slots__ = ("id", "task", "reflection", "kind", "utility", "uses", "passes", "similarity", "score", "success", "created_from", "create_time", "status", "metadata", "agent")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    REFLECTION_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    UTILITY_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
+    PASSES_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    SUCCESS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FROM_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    task: str
+    reflection: str
+    kind: MemoryKind
+    utility: float
+    uses: int
+    passes: int
+    similarity: float
+    score: float
+    success: bool
+    created_from: str
+    create_time: _timestamp_pb2.Timestamp
+    status: str
+    metadata: _containers.ScalarMap[str, str]
+    agent: str
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[str] = ..., reflection: _Optional[str] = ..., kind: _Optional[_Union[MemoryKind, str]] = ..., utility: _Optional[float] = ..., uses: _Optional[int] = ..., passes: _Optional[int] = ..., similarity: _Optional[float] = ..., score: _Optional[float] = ..., success: bool = ..., created_from: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., agent: _Optional[str] = ...) -> None: ...
+
+class Trace(_message.Message):
+    __slots__ = ("id", "trace_ids", "task", "trajectory", "final_response", "retrieved_memory_ids", "review_status", "ingest_status", "ingest_attempts", "last_ingest_error", "model", "agent", "session_id", "metadata", "created_memory_id", "review", "steps", "llm_calls", "llm_errors", "tool_calls", "tool_errors", "input_tokens", "output_tokens", "start_time", "end_time", "closed_by")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TRACE_IDS_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    TRAJECTORY_FIELD_NUMBER: _ClassVar[int]
+    FINAL_RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVED_MEMORY_IDS_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_STATUS_FIELD_NUMBER: _ClassVar[int]
+    INGEST_STATUS_FIELD_NUMBER: _ClassVar[int]
+    INGEST_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    LAST_INGEST_ERROR_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    CREATED_MEMORY_ID_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    LLM_CALLS_FIELD_NUMBER: _ClassVar[int]
+    LLM_ERRORS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_ERRORS_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_BY_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    trace_ids: _containers.RepeatedScalarFieldContainer[str]
+    task: str
+    trajectory: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
+    final_response: str
+    retrieved_memory_ids: _containers.RepeatedScalarFieldContainer[str]
+    review_status: ReviewStatus
+    ingest_status: IngestStatus
+    ingest_attempts: int
+    last_ingest_error: str
+    model: str
+    agent: str
+    session_id: str
+    metadata: _containers.ScalarMap[str, str]
+    created_memory_id: str
+    review: Review
+    steps: int
+    llm_calls: int
+    llm_errors: int
+    tool_calls: int
+    tool_errors: int
+    input_tokens: int
+    output_tokens: int
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    closed_by: str
+    def __init__(self, id: _Optional[str] = ..., trace_ids: _Optional[_Iterable[str]] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., review_status: _Optional[_Union[ReviewStatus, str]] = ..., ingest_status: _Optional[_Union[IngestStatus, str]] = ..., ingest_attempts: _Optional[int] = ..., last_ingest_error: _Optional[str] = ..., model: _Optional[str] = ..., agent: _Optional[str] = ..., session_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., created_memory_id: _Optional[str] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., steps: _Optional[int] = ..., llm_calls: _Optional[int] = ..., llm_errors: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_errors: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., closed_by: _Optional[str] = ...) -> None: ...
+
+class RetrievalOptions(_message.Message):
+    __slots__ = ("limit", "similarity_threshold", "metadata_filter")
+    class MetadataFilterEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    LAMBDA_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FILTER_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    similarity_threshold: float
+    metadata_filter: _containers.ScalarMap[str, str]
+    def __init__(self, limit: _Optional[int] = ..., similarity_threshold: _Optional[float] = ..., metadata_filter: _Optional[_Mapping[str, str]] = ..., **kwargs) -> None: ...
+
+class AugmentRequest(_message.Message):
+    __slots__ = ("task", "options", "run_id")
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    task: str
+    options: RetrievalOptions
+    run_id: str
+    def __init__(self, task: _Optional[str] = ..., options: _Optional[_Union[RetrievalOptions, _Mapping]] = ..., run_id: _Optional[str] = ...) -> None: ...
+
+class AugmentResponse(_message.Message):
+    __slots__ = ("augmented_task", "memories")
+    AUGMENTED_TASK_FIELD_NUMBER: _ClassVar[int]
+    MEMORIES_FIELD_NUMBER: _ClassVar[int]
+    augmented_task: str
+    memories: _containers.RepeatedCompositeFieldContainer[Memory]
+    def __init__(self, augmented_task: _Optional[str] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ...) -> None: ...
+
+class QueryMemoriesRequest(_message.Message):
+    __slots__ = ("task", "options")
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    task: str
+    options: RetrievalOptions
+    def __init__(self, task: _Optional[str] = ..., options: _Optional[_Union[RetrievalOptions, _Mapping]] = ...) -> None: ...
+
+class QueryMemoriesResponse(_message.Message):
+    __slots__ = ("memories",)
+    MEMORIES_FIELD_NUMBER: _ClassVar[int]
+    memories: _containers.RepeatedCompositeFieldContainer[Memory]
+    def __init__(self, memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ...) -> None: ...
+
+class CreateTraceRequest(_message.Message):
+    __slots__ = ("trace_id", "task", "trajectory", "final_response", "retrieved_memory_ids", "model", "metadata", "review", "reference_context")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    TRAJECTORY_FIELD_NUMBER: _ClassVar[int]
+    FINAL_RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVED_MEMORY_IDS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    trace_id: str
+    task: str
+    trajectory: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
+    final_response: str
+    retrieved_memory_ids: _containers.RepeatedScalarFieldContainer[str]
+    model: str
+    metadata: _containers.ScalarMap[str, str]
+    review: Review
+    reference_context: str
+    def __init__(self, trace_id: _Optional[str] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., reference_context: _Optional[str] = ...) -> None: ...
+
+class CreateTraceResponse(_message.Message):
+    __slots__ = ("trace_id", "ingest_status")
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    INGEST_STATUS_FIELD_NUMBER: _ClassVar[int]
+    trace_id: str
+    ingest_status: IngestStatus
+    def __init__(self, trace_id: _Optional[str] = ..., ingest_status: _Optional[_Union[IngestStatus, str]] = ...) -> None: ...
+
+class GetTraceRequest(_message.Message):
+    __slots__ = ("trace_id",)
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    trace_id: str
+    def __init__(self, trace_id: _Optional[str] = ...) -> None: ...
+
+class GetTraceResponse(_message.Message):
+    __slots__ = ("trace",)
+    TRACE_FIELD_NUMBER: _ClassVar[int]
+    trace: Trace
+    def __init__(self, trace: _Optional[_Union[Trace, _Mapping]] = ...) -> None: ...
+
+class ListTracesRequest(_message.Message):
+    __slots__ = ("review_status", "agent", "session_id", "page_size", "page_token")
+    REVIEW_STATUS_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    review_status: ReviewStatus
+    agent: str
+    session_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, review_status: _Optional[_Union[ReviewStatus, str]] = ..., agent: _Optional[str] = ..., session_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListTracesResponse(_message.Message):
+    __slots__ = ("traces", "next_page_token")
+    TRACES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    traces: _containers.RepeatedCompositeFieldContainer[Trace]
+    next_page_token: str
+    def __init__(self, traces: _Optional[_Iterable[_Union[Trace, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ReviewTraceRequest(_message.Message):
+    __slots__ = ("trace_id", "review")
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_FIELD_NUMBER: _ClassVar[int]
+    trace_id: str
+    review: Review
+    def __init__(self, trace_id: _Optional[str] = ..., review: _Optional[_Union[Review, _Mapping]] = ...) -> None: ...
+
+class ReviewTraceResponse(_message.Message):
+    __slots__ = ("trace",)
+    TRACE_FIELD_NUMBER: _ClassVar[int]
+    trace: Trace
+    def __init__(self, trace: _Optional[_Union[Trace, _Mapping]] = ...) -> None: ...
+
+class WaitTraceRequest(_message.Message):
+    __slots__ = ("trace_id", "require_reviewed")
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUIRE_REVIEWED_FIELD_NUMBER: _ClassVar[int]
+    trace_id: str
+    require_reviewed: bool
+    def __init__(self, trace_id: _Optional[str] = ..., require_reviewed: bool = ...) -> None: ...
+
+class WaitTraceResponse(_message.Message):
+    __slots__ = ("trace",)
+    TRACE_FIELD_NUMBER: _ClassVar[int]
+    trace: Trace
+    def __init__(self, trace: _Optional[_Union[Trace, _Mapping]] = ...) -> None: ...
+
+class DeleteTracesRequest(_message.Message):
+    __slots__ = ("trace_ids",)
+    TRACE_IDS_FIELD_NUMBER: _ClassVar[int]
+    trace_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, trace_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DeleteTracesResponse(_message.Message):
+    __slots__ = ("deleted_count",)
+    DELETED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    deleted_count: int
+    def __init__(self, deleted_count: _Optional[int] = ...) -> None: ...
+
+class CreateMemoryRequest(_message.Message):
+    __slots__ = ("task", "reflection", "kind", "success", "metadata")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    REFLECTION_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SUCCESS_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    task: str
+    reflection: str
+    kind: MemoryKind
+    success: bool
+    metadata: _containers.ScalarMap[str, str]
+    def __init__(self, task: _Optional[str] = ..., reflection: _Optional[str] = ..., kind: _Optional[_Union[MemoryKind, str]] = ..., success: bool = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class CreateMemoryResponse(_message.Message):
+    __slots__ = ("memory",)
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    memory: Memory
+    def __init__(self, memory: _Optional[_Union[Memory, _Mapping]] = ...) -> None: ...
+
+class GetMemoryRequest(_message.Message):
+    __slots__ = ("memory_id",)
+    MEMORY_ID_FIELD_NUMBER: _ClassVar[int]
+    memory_id: str
+    def __init__(self, memory_id: _Optional[str] = ...) -> None: ...
+
+class GetMemoryResponse(_message.Message):
+    __slots__ = ("memory",)
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    memory: Memory
+    def __init__(self, memory: _Optional[_Union[Memory, _Mapping]] = ...) -> None: ...
+
+class ListMemoriesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListMemoriesResponse(_message.Message):
+    __slots__ = ("memories", "next_page_token")
+    MEMORIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    memories: _containers.RepeatedCompositeFieldContainer[Memory]
+    next_page_token: str
+    def __init__(self, memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
