@@ -173,7 +173,7 @@ class RunStore(Protocol):
         """Upsert by the review's key and queue a learning job; False when nothing changed. Raises NotFound."""
 
     def delete_runs(self, project_id: str, run_ids: Sequence[str]) -> int:
-        """Delete runs with spans, logs, reviews, messages and jobs; memories drawn from them stay. Returns how many."""
+        """Delete runs with all that belongs to them; memories drawn from them stay. Returns how many."""
 
 
 class MemoryStore(Protocol):
@@ -269,6 +269,12 @@ class Intake(Protocol):
 
     def submit_served(self, project_id: str, served: Sequence[Served]) -> None:
         """Note what was handed out; returns at once, durable within the next group commit."""
+
+    def wait_committed(self, timeout_seconds: float) -> bool:
+        """Wait until all that was accepted before this call is in the store; False when time ran out."""
+
+    def close_run(self, project_id: str, run_id: str) -> None:
+        """Close a run that is still open (``explicit_end``), read it and commit it; a closed one is left alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

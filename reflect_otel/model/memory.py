@@ -229,6 +229,25 @@ class UtilityEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalOptions:
+    """How memories are chosen; the defaults are the Reflect SDK's.
+
+    Attributes:
+        limit: most memories to return, a ceiling.
+        lambda_: blend in [0, 1]: 1 = similarity only, 0 = utility only.
+        similarity_threshold: cosine floor in [-1, 1]; ``None`` = the embedder's calibrated gate.
+        metadata_filter: only memories whose metadata holds all these pairs.
+        max_injected: most memories an augmentation serves; ``None`` = the service's setting.
+    """
+
+    limit: int = 10
+    lambda_: float = 0.5
+    similarity_threshold: float | None = None
+    metadata_filter: Mapping[str, str] = field(default_factory=dict)
+    max_injected: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentedTask:
     """The task with the memories served for it (glossary: *augmentation*).
 

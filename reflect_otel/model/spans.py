@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 from typing import Final, TypeAlias
 
 AttributeValue: TypeAlias = (
-    "str | bool | int | float | bytes | None | Sequence[AttributeValue] | Mapping[str, AttributeValue]"
+    "str | bool | int | float | bytes | Sequence[AttributeValue] | Mapping[str, AttributeValue] | None"
 )
 """Any OTLP ``AnyValue``: scalars, bytes, arrays and key-value lists, nested."""
 
