@@ -38,7 +38,9 @@ class TelemetryBatch:
         journal_offset: sequence number of the last journal record in this batch.
         spans, logs: (project id, record) pairs.
         runs: the rows of every run the batch touches, as the assembler sees them after it.
-        joined: (project id, trace id bytes, run id) of every trace that belongs to a run.
+        joined: (project id, trace id bytes, run id) of every trace newly found to belong to a run. A trace may
+            belong to several named runs; a named run takes the place of the default one (trace id in hex), whose
+            reviews and servings move along.
         reviews: (project id, signal) pairs.
         served: (project id, served) pairs.
     """
@@ -142,10 +144,13 @@ class TelemetryStore(Protocol):
         """Sequence number of the last journal record whose effects are committed; 0 in a new store."""
 
     def get_run_telemetry(self, project_id: str, run_id: str) -> Run:
-        """All spans and logs of the run, in arrival order. Raises NotFound."""
+        """All spans and logs of the run's traces, in arrival order. Raises NotFound.
 
-    def find_run_ids(self, project_id: str, trace_ids: Iterable[bytes]) -> Mapping[bytes, str]:
-        """Run id of each known trace id; unknown ones are absent."""
+        Where a trace holds several runs, the spans of the others are among them (``runs.grouping`` tells apart).
+        """
+
+    def find_run_ids(self, project_id: str, trace_ids: Iterable[bytes]) -> Mapping[bytes, Sequence[str]]:
+        """Run ids of each known trace id, first joined first; unknown ones are absent."""
 
     def count_spans(self) -> int:
         """Stored spans over all projects."""

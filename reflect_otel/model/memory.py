@@ -122,11 +122,12 @@ class Review:
 class ReviewSignal:
     """A review found in telemetry, before it is known which stored run it belongs to.
 
-    Exactly one of the targets decides, in this order: ``run_id``, ``trace_id``, ``response_id``.
+    The first target that names a known run decides, in this order: ``run_id`` (taken as it is, known or not),
+    ``response_id`` (an evaluator's event often stands in the evaluator's own trace), ``trace_id``.
 
     Attributes:
+        response_id: the ``gen_ai.response.id`` of the judged answer.
         trace_id: 16 bytes of the reviewed span's trace (own trace or a span link's).
-        response_id: a ``gen_ai.response.id``.
     """
 
     review: Review

@@ -1,0 +1,79 @@
+"""What ``reflect-otel serve`` is told: flags, environment and files end here."""
+
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from reflect_otel.errors import ConfigError
+from reflect_otel.ports import Settings
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+"""Largest request, also after decompression (OTLP 1.11)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """Options of one service process.
+
+    Attributes:
+        data_dir: folder of the journal and the database; made when missing, owned by one process.
+        grpc_address: ``HOST:PORT`` for OTLP and the reflect API; port 0 picks a free one.
+        http_address: ``HOST:PORT`` for health and status; port 0 picks a free one.
+        insecure: allow other than loopback addresses without keys.
+        api_keys: ``KEY:PROJECT`` pairs; empty means that no key is asked for.
+        settings: what the use cases read.
+        embedder: name in the entry-point group ``reflect_otel.embedders``.
+        reflector: name in the entry-point group ``reflect_otel.reflectors``.
+        shutdown_seconds: how long SIGTERM waits for requests in flight.
+        journal_bytes: journal size at which the service asks senders to wait.
+    """
+
+    data_dir: Path
+    grpc_address: str = "127.0.0.1:4317"
+    http_address: str = "127.0.0.1:4318"
+    insecure: bool = False
+    api_keys: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+    embedder: str = "hashing"
+    reflector: str = "offline"
+    shutdown_seconds: float = 8.0
+    journal_bytes: int = 8 * 1024 * 1024 * 1024
+
+
+def check_exposure(options: ServeOptions) -> None:
+    """Refuse to listen beyond this machine without keys, unless told so.
+
+    Raises:
+        ConfigError: for an address other than loopback with neither keys nor ``insecure``.
+    """
+    if options.insecure or options.api_keys:
+        return
+    for address in (options.grpc_address, options.http_address):
+        host, _ = split_address(address)
+        if not _is_loopback(host):
+            raise ConfigError(
+                f"refusing to listen on {address} without API keys: anyone who reaches it could read and write "
+                "all runs; pass --api-key-file, or --insecure if the network is trusted"
+            )
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """``HOST:PORT`` or ``[IPV6]:PORT`` as (host, port).
+
+    Raises:
+        ConfigError: when it is neither.
+    """
+    host, separator, port = address.rpartition(":")
+    if not separator or not host or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"address {address!r} is not HOST:PORT, such as 127.0.0.1:4317")
+    return host.strip("[]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
