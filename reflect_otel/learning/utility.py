@@ -1,0 +1,75 @@
+"""How a memory's utility follows the rewards of the runs that were served it. Pure arithmetic.
+
+The rule is a running mean with a floor on the step: with ``n`` earlier uses the step is ``max(0.05, 1/(n+2))``, so
+for the first 19 uses the utility is ``(rewards + 1/2) / (uses + 1)``, the mean under Jeffreys' prior Beta(1/2, 1/2),
+and after that it forgets with a half-life of about 14 uses. The update itself, U <- U + a(r - U), is MemRL's with
+gamma = 0; the shrinking step and the floor are ours (docs/learning.md).
+
+The ledger of events is the truth: a utility is never adjusted in place but recomputed from its events.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from reflect_otel.model.memory import INITIAL_UTILITY, UtilityEvent
+
+MIN_STEP: Final = 0.05
+"""Smallest step of the rule: how fast an old memory can still change."""
+
+PASS_REWARD: Final = 0.5
+"""A reward from here up counts as a pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class UtilityState:
+    """What the ledger says about one memory.
+
+    Attributes:
+        utility: in [0, 1].
+        uses: runs that were served the memory and got a reward.
+        passes: those of them with a reward of at least ``PASS_REWARD``.
+        events: the ledger in order, with ``before`` and ``after`` as the rule makes them.
+    """
+
+    utility: float = INITIAL_UTILITY
+    uses: int = 0
+    passes: int = 0
+    events: tuple[UtilityEvent, ...] = ()
+
+
+def build_step(uses: int, alpha: float | None = None) -> float:
+    """The step size in (0, 1] after ``uses`` earlier uses; ``alpha`` overrides the rule's own."""
+    return max(MIN_STEP, 1 / (uses + 2)) if alpha is None else alpha
+
+
+def build_utility(utility: float, uses: int, reward: float, alpha: float | None = None) -> float:
+    """The utility in [0, 1] after one more reward in [0, 1]."""
+    moved = utility + build_step(uses, alpha) * (reward - utility)
+    return min(1.0, max(0.0, moved))
+
+
+def recompute(events: Iterable[UtilityEvent]) -> UtilityState:
+    """Replay one memory's ledger from the start.
+
+    Events are taken in the order of (sequence, run id), whatever order they come in; of several events of one run
+    the last one given counts, so a memory gets one reward per run.
+
+    Args:
+        events: ledger entries of a single memory.
+    """
+    state = UtilityState()
+    for event in _in_order(events):
+        after = build_utility(state.utility, state.uses, event.reward, event.alpha)
+        state = UtilityState(
+            utility=after,
+            uses=state.uses + 1,
+            passes=state.passes + (event.reward >= PASS_REWARD),
+            events=(*state.events, replace(event, before=state.utility, after=after)),
+        )
+    return state
+
+
+def _in_order(events: Iterable[UtilityEvent]) -> list[UtilityEvent]:
+    by_run = {event.run_id: event for event in events}
+    return sorted(by_run.values(), key=lambda event: (event.sequence, event.run_id))
