@@ -56,9 +56,19 @@ class InvalidArgument(ReflectError, ValueError):
 
 
 class NotFound(ReflectError, LookupError):
-    """No such object in this project."""
+    """No such object in this project.
+
+    Attributes:
+        resource_type: what was looked for, such as ``run`` or ``memory``; empty when the raiser did not say.
+        resource_name: the id it was looked for by.
+    """
 
     reason = "NOT_FOUND"
+
+    def __init__(self, message: str, *, field: str = "", resource_type: str = "", resource_name: str = "") -> None:
+        super().__init__(message, field=field)
+        self.resource_type = resource_type
+        self.resource_name = resource_name
 
 
 class FailedPrecondition(ReflectError):
@@ -68,9 +78,17 @@ class FailedPrecondition(ReflectError):
 
 
 class TransportError(ReflectError):
-    """The call did not get an answer it could use."""
+    """The call did not get an answer it could use.
+
+    Attributes:
+        retry_after_seconds: when the service asks to try again, or ``None`` when it did not say.
+    """
 
     reason = "TRANSPORT"
+
+    def __init__(self, message: str, *, field: str = "", retry_after_seconds: float | None = None) -> None:
+        super().__init__(message, field=field)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class AuthError(TransportError):

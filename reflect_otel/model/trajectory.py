@@ -93,6 +93,8 @@ class Message:
     usage: dict[str, int] | None = None
     finish_reason: str | None = None
     reasoning: str | None = None
+    name: str | None = None
+    """*Added*: the participant's name, for system, user and assistant messages that carry one."""
     trainable_status: TrainableStatus = TrainableStatus.NOT_TRAINABLE
 
 
