@@ -1,0 +1,107 @@
+"""The active memories in this process: what an augmentation reads instead of the database.
+
+Derived data: filled from the store at start, written through after every commit. Reads take no lock, so that many
+gRPC threads search at once; writers take turns.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from reflect_otel.model.memory import Memory, MemoryStatus
+from reflect_otel.ports import StoredVector, Vector, VectorIndex
+
+IndexFactory: TypeAlias = Callable[[int], VectorIndex]
+"""Builds an empty index for vectors of so many dimensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A memory with the cosine of its task to the query, in [-1, 1]."""
+
+    memory: Memory
+    cosine: float
+
+
+class MemoryTable:
+    """Memories by id and one vector index per (project, embedder).
+
+    Vectors of different embedders never meet: a search only sees those of the embedder it names.
+
+    Args:
+        build_index: makes the vector index; its methods must be safe to call from any thread.
+    """
+
+    def __init__(self, build_index: IndexFactory) -> None:
+        self._build_index = build_index
+        self._writing = threading.Lock()
+        self._memories: dict[tuple[str, str], Memory] = {}
+        self._embedders: dict[tuple[str, str], str] = {}
+        self._indexes: dict[tuple[str, str], VectorIndex] = {}
+
+    def load(self, stored: Iterable[StoredVector]) -> Mapping[str, int]:
+        """Add everything the store holds; how many memories of each embedder id it was."""
+        counts: dict[str, int] = {}
+        for item in stored:
+            self.write(item)
+            counts[item.embedder_id] = counts.get(item.embedder_id, 0) + 1
+        return counts
+
+    def write(self, stored: StoredVector) -> None:
+        """Add a memory or replace it; one that is not active is taken out."""
+        key = (stored.project_id, stored.memory.id)
+        if stored.memory.status is not MemoryStatus.ACTIVE:
+            self.remove(*key)
+            return
+        with self._writing:
+            if self._embedders.get(key, stored.embedder_id) != stored.embedder_id:
+                self._remove(key)
+            self._memories[key] = stored.memory
+            self._embedders[key] = stored.embedder_id
+            self._index(stored).add(stored.memory.id, stored.task_vector)
+
+    def write_utility(self, project_id: str, memory: Memory) -> None:
+        """Replace what is known about a memory but not its vector; unknown ones are ignored."""
+        key = (project_id, memory.id)
+        with self._writing:
+            if key not in self._memories:
+                return
+            if memory.status is MemoryStatus.ACTIVE:
+                self._memories[key] = memory
+            else:
+                self._remove(key)
+
+    def remove(self, project_id: str, memory_id: str) -> None:
+        """Forget a memory; unknown ones are ignored."""
+        with self._writing:
+            self._remove((project_id, memory_id))
+
+    def find(self, project_id: str, memory_id: str) -> Memory | None:
+        """The active memory of this id."""
+        return self._memories.get((project_id, memory_id))
+
+    def count(self, project_id: str, embedder_id: str) -> int:
+        """How many memories of the project this embedder can reach."""
+        index = self._indexes.get((project_id, embedder_id))
+        return 0 if index is None else len(index)
+
+    def search(self, project_id: str, embedder_id: str, vector: Vector, limit: int) -> list[Neighbour]:
+        """The ``limit`` nearest memories of the project, best first."""
+        index = self._indexes.get((project_id, embedder_id))
+        if index is None:
+            return []
+        found = ((self._memories.get((project_id, key)), cosine) for key, cosine in index.search(vector, limit))
+        return [Neighbour(memory, cosine) for memory, cosine in found if memory is not None]
+
+    def _index(self, stored: StoredVector) -> VectorIndex:
+        key = (stored.project_id, stored.embedder_id)
+        if key not in self._indexes:
+            self._indexes[key] = self._build_index(len(stored.task_vector))
+        return self._indexes[key]
+
+    def _remove(self, key: tuple[str, str]) -> None:
+        embedder_id = self._embedders.pop(key, None)
+        self._memories.pop(key, None)
+        if embedder_id is not None:
+            self._indexes[(key[0], embedder_id)].remove(key[1])
