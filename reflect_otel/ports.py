@@ -185,7 +185,10 @@ class MemoryStore(Protocol):
     """Memories, their vectors, the utility ledger and the learning jobs."""
 
     def claim_job(self) -> LearningJob | None:
-        """The oldest learning job whose run is closed, or ``None``. One claimer at a time: the learning loop."""
+        """The learning job with the fewest failed tries, then the oldest, whose run is closed; or ``None``.
+
+        Parked jobs are not given out. One claimer at a time: the learning loop.
+        """
 
     def write_learning(self, outcome: LearningOutcome) -> bool:
         """Commit the outcome; False when the run's reviews changed since the claim (the job stays queued)."""
@@ -280,6 +283,9 @@ class Intake(Protocol):
 
     def close_run(self, project_id: str, run_id: str) -> None:
         """Close a run that is still open (``explicit_end``), read it and commit it; a closed one is left alone."""
+
+    def forget_runs(self, project_id: str, run_ids: Sequence[str]) -> None:
+        """Drop what is kept in memory about runs that are about to be deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
