@@ -1,0 +1,69 @@
+"""Small, real stand-ins for a clock, ids, a vector index and a store: for tests of whoever builds on the ports."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Final
+
+from reflect_otel.ports import Vector
+from reflect_otel.testing.in_memory_store import InMemoryStore
+
+__all__ = ["CountingIds", "FixedClock", "InMemoryIndex", "InMemoryStore"]
+
+_SECOND_NS: Final = 1_000_000_000
+
+
+class FixedClock:
+    """A clock that moves only when told to. Call it for Unix nanoseconds."""
+
+    def __init__(self, now_ns: int = 1_750_000_000 * _SECOND_NS) -> None:
+        self.now_ns = now_ns
+
+    def __call__(self) -> int:
+        """Unix time in nanoseconds."""
+        return self.now_ns
+
+    def advance(self, seconds: float) -> None:
+        """Move forward."""
+        self.now_ns += round(seconds * _SECOND_NS)
+
+
+class CountingIds:
+    """Ids ``prefix-1``, ``prefix-2`` ... Call it for the next. Safe to call from any thread."""
+
+    def __init__(self, prefix: str = "id") -> None:
+        self._prefix = prefix
+        self._numbers = itertools.count(1)
+
+    def __call__(self) -> str:
+        """The next id."""
+        return f"{self._prefix}-{next(self._numbers)}"
+
+
+class InMemoryIndex:
+    """A ``VectorIndex`` that compares with every vector."""
+
+    def __init__(self, dimensions: int) -> None:
+        self._dimensions = dimensions
+        self._vectors: dict[str, Vector] = {}
+
+    def add(self, memory_id: str, vector: Vector) -> None:
+        """Add or replace; the dimensions must be those of the index."""
+        if len(vector) != self._dimensions:
+            raise ValueError(f"expected {self._dimensions} dimensions, got {len(vector)}")
+        self._vectors = {**self._vectors, memory_id: vector}
+
+    def remove(self, memory_id: str) -> None:
+        """Forget; unknown ids are ignored."""
+        self._vectors = {key: vector for key, vector in self._vectors.items() if key != memory_id}
+
+    def search(self, vector: Vector, limit: int) -> Sequence[tuple[str, float]]:
+        """The ``limit`` nearest as (memory id, cosine), best first; equal cosines by id."""
+        scored = [(key, _dot(vector, stored)) for key, stored in self._vectors.items()]
+        return sorted(scored, key=lambda item: (-item[1], item[0]))[:limit]
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+
+def _dot(left: Vector, right: Vector) -> float:
+    return sum(float(a) * float(b) for a, b in zip(left, right, strict=True))

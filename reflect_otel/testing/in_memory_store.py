@@ -1,0 +1,365 @@
+"""A whole ``Store`` in dictionaries, for tests of whoever builds on the ports."""
+
+import itertools
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from reflect_otel.attributes import GEN_AI_RESPONSE_ID
+from reflect_otel.errors import NotFound
+from reflect_otel.model.memory import (
+    Memory,
+    MemoryStatus,
+    Review,
+    ReviewSignal,
+    ReviewStatus,
+    RunRecord,
+    Served,
+    UtilityEvent,
+)
+from reflect_otel.model.spans import LogRecord, Run, RunState, SpanRecord
+from reflect_otel.model.trajectory import Trajectory
+from reflect_otel.ports import (
+    LearningJob,
+    LearningOutcome,
+    RunDetail,
+    RunFilter,
+    StoredVector,
+    TelemetryBatch,
+)
+
+_RunKey: TypeAlias = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _RunEntry:
+    """All that is stored about one run. ``reviewed`` counts changes of its reviews, ``learned`` those taken in."""
+
+    record: RunRecord
+    trajectory: Trajectory | None = None
+    reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
+    served: dict[str, None] = field(default_factory=dict)
+    created_memory_id: str | None = None
+    reviewed: int = 0
+    learned: int = 0
+    claimed: int = 0
+    queued: int = 0
+    attempts: int = 0
+    parked: bool = False
+    last_error: str = ""
+
+
+class InMemoryStore:
+    """A ``Store`` in dictionaries: complete, not durable. Safe to call from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._offset = 0
+        self._order = itertools.count(1)
+        self._spans: dict[tuple[str, bytes, bytes], SpanRecord] = {}
+        self._logs: list[tuple[str, LogRecord]] = []
+        self._joined: dict[tuple[str, bytes], list[str]] = {}
+        self._runs: dict[_RunKey, _RunEntry] = {}
+        self._waiting_reviews: list[tuple[str, ReviewSignal]] = []
+        self._waiting_served: list[tuple[str, Served]] = []
+        self._vectors: dict[tuple[str, str], StoredVector] = {}
+        self._ledger: dict[tuple[str, str, str], UtilityEvent] = {}
+
+    # --- telemetry --------------------------------------------------------------------------------------
+
+    def write_telemetry(self, batch: TelemetryBatch) -> None:
+        """See ``TelemetryStore``."""
+        with self._lock:
+            for project_id, span in batch.spans:
+                self._spans.setdefault((project_id, span.trace_id, span.span_id), span)
+            self._logs += batch.logs
+            for project_id, trace_id, run_id in batch.joined:
+                self._join(project_id, trace_id, run_id)
+            for record in batch.runs:
+                self._upsert(record)
+            self._waiting_reviews = [
+                item for item in (*self._waiting_reviews, *batch.reviews) if not self._take(*item)
+            ]
+            self._waiting_served = [item for item in (*self._waiting_served, *batch.served) if not self._note(*item)]
+            self._offset = batch.journal_offset
+
+    def journal_offset(self) -> int:
+        """See ``TelemetryStore``."""
+        return self._offset
+
+    def get_run_telemetry(self, project_id: str, run_id: str) -> Run:
+        """See ``TelemetryStore``."""
+        with self._lock:
+            traces = {
+                trace for (project, trace), runs in self._joined.items() if project == project_id and run_id in runs
+            }
+            spans = tuple(
+                span
+                for (project, _, _), span in self._spans.items()
+                if project == project_id and span.trace_id in traces
+            )
+            logs = tuple(log for project, log in self._logs if project == project_id and log.trace_id in traces)
+        if not spans and not logs:
+            raise NotFound(
+                f"no telemetry of run {run_id!r} in this project", resource_type="run", resource_name=run_id
+            )
+        return Run(run_id=run_id, spans=spans, logs=logs)
+
+    def find_run_ids(self, project_id: str, trace_ids: Iterable[bytes]) -> Mapping[bytes, Sequence[str]]:
+        """See ``TelemetryStore``."""
+        with self._lock:
+            found = {trace: self._joined.get((project_id, trace)) for trace in trace_ids}
+            return {trace: tuple(runs) for trace, runs in found.items() if runs}
+
+    def count_spans(self) -> int:
+        """See ``TelemetryStore``."""
+        return len(self._spans)
+
+    # --- runs -------------------------------------------------------------------------------------------
+
+    def write_run(self, record: RunRecord, trajectory: Trajectory | None) -> None:
+        """See ``RunStore``."""
+        with self._lock:
+            entry = self._upsert(record)
+            if trajectory is not None:
+                entry.trajectory = trajectory
+
+    def find_run(self, project_id: str, identifier: str) -> RunDetail | None:
+        """See ``RunStore``."""
+        with self._lock:
+            entry = self._runs.get((project_id, identifier)) or self._by_trace(project_id, identifier)
+            return None if entry is None else _detail(entry)
+
+    def find_runs(self, project_id: str, only: RunFilter, limit: int) -> Sequence[RunDetail]:
+        """See ``RunStore``."""
+        with self._lock:
+            details = [_detail(entry) for (project, _), entry in self._runs.items() if project == project_id]
+        wanted = [detail for detail in details if _matches(detail, only)]
+        return sorted(wanted, key=_age, reverse=True)[:limit]
+
+    def find_unclosed_runs(self) -> Sequence[RunRecord]:
+        """See ``RunStore``."""
+        with self._lock:
+            return [entry.record for entry in self._runs.values() if entry.record.state is not RunState.CLOSED]
+
+    def get_trajectory(self, project_id: str, run_id: str) -> Trajectory:
+        """See ``RunStore``."""
+        with self._lock:
+            entry = self._runs.get((project_id, run_id))
+        if entry is None or entry.trajectory is None:
+            raise NotFound(f"run {run_id!r} has not been read", resource_type="run", resource_name=run_id)
+        return entry.trajectory
+
+    def write_review(self, project_id: str, run_id: str, review: Review) -> bool:
+        """See ``RunStore``."""
+        with self._lock:
+            entry = self._runs.get((project_id, run_id))
+            if entry is None:
+                raise NotFound(f"no run {run_id!r} in this project", resource_type="run", resource_name=run_id)
+            return self._review(entry, review)
+
+    def delete_runs(self, project_id: str, run_ids: Sequence[str]) -> int:
+        """See ``RunStore``."""
+        with self._lock:
+            return sum(self._runs.pop((project_id, run_id), None) is not None for run_id in run_ids)
+
+    # --- memories ---------------------------------------------------------------------------------------
+
+    def claim_job(self) -> LearningJob | None:
+        """See ``MemoryStore``."""
+        with self._lock:
+            due = [entry for entry in self._runs.values() if _is_claimable(entry)]
+            if not due:
+                return None
+            entry = min(due, key=lambda entry: (entry.attempts, entry.queued))
+            entry.claimed = entry.reviewed
+            return LearningJob(
+                project_id=entry.record.project_id,
+                run_id=entry.record.run_id,
+                attempts=entry.attempts,
+                last_error=entry.last_error,
+            )
+
+    def write_learning(self, outcome: LearningOutcome) -> bool:
+        """See ``MemoryStore``."""
+        project_id, run_id = outcome.job.project_id, outcome.job.run_id
+        with self._lock:
+            entry = self._runs.get((project_id, run_id))
+            if entry is not None and entry.claimed != entry.reviewed:
+                return False
+            self._apply(project_id, run_id, outcome)
+            if entry is not None:
+                entry.learned, entry.attempts, entry.last_error = entry.claimed, 0, ""
+                entry.created_memory_id = outcome.memory.id if outcome.memory else None
+            return True
+
+    def write_job_failure(self, job: LearningJob, error: str, *, park: bool) -> None:
+        """See ``MemoryStore``."""
+        with self._lock:
+            entry = self._runs.get((job.project_id, job.run_id))
+            if entry is not None:
+                entry.attempts, entry.last_error, entry.parked = job.attempts + 1, error, park
+
+    def write_memory(self, project_id: str, stored: StoredVector) -> None:
+        """See ``MemoryStore``."""
+        with self._lock:
+            self._vectors[project_id, stored.memory.id] = stored
+
+    def find_memory(self, project_id: str, memory_id: str) -> Memory | None:
+        """See ``MemoryStore``."""
+        with self._lock:
+            stored = self._vectors.get((project_id, memory_id))
+            return None if stored is None else stored.memory
+
+    def find_memories(self, project_id: str, *, before: tuple[int, str] | None, limit: int) -> Sequence[Memory]:
+        """See ``MemoryStore``."""
+        with self._lock:
+            memories = [item.memory for (project, _), item in self._vectors.items() if project == project_id]
+        older = [memory for memory in memories if before is None or (memory.created_ns, memory.id) < before]
+        return sorted(older, key=lambda memory: (memory.created_ns, memory.id), reverse=True)[:limit]
+
+    def find_vectors(self) -> Iterator[StoredVector]:
+        """See ``MemoryStore``."""
+        with self._lock:
+            stored = list(self._vectors.values())
+        return (item for item in stored if item.memory.status is MemoryStatus.ACTIVE)
+
+    def find_utility_events(
+        self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None
+    ) -> Sequence[UtilityEvent]:
+        """See ``MemoryStore``."""
+        with self._lock:
+            found = [
+                event
+                for (project, memory, run), event in self._ledger.items()
+                if project == project_id and (memory in memory_ids or run == run_id)
+            ]
+        return sorted(found, key=lambda event: (event.sequence, event.run_id, event.memory_id))
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    # --- inside -----------------------------------------------------------------------------------------
+
+    def _upsert(self, record: RunRecord) -> _RunEntry:
+        entry = self._runs.setdefault((record.project_id, record.run_id), _RunEntry(record))
+        entry.record = record
+        entry.served.update(dict.fromkeys(record.served_memory_ids))
+        return entry
+
+    def _join(self, project_id: str, trace_id: bytes, run_id: str) -> None:
+        run_ids = self._joined.setdefault((project_id, trace_id), [])
+        if run_id not in run_ids:
+            run_ids.append(run_id)
+        default = trace_id.hex()
+        if run_id != default and default in run_ids:
+            run_ids.remove(default)
+            self._move(project_id, default, run_id)
+
+    def _move(self, project_id: str, from_run_id: str, run_id: str) -> None:
+        old = self._runs.pop((project_id, from_run_id), None)
+        if old is None:
+            return
+        entry = self._upsert(replace(old.record, run_id=run_id))
+        entry.served.update(old.served)
+        for review in old.reviews.values():
+            self._review(entry, review)
+
+    def _take(self, project_id: str, signal: ReviewSignal) -> bool:
+        entry = self._runs.get((project_id, self._target(project_id, signal)))
+        if entry is not None:
+            self._review(entry, signal.review)
+        return entry is not None
+
+    def _target(self, project_id: str, signal: ReviewSignal) -> str:
+        if signal.run_id is not None:
+            return signal.run_id
+        answered = (
+            span.trace_id
+            for (project, _, _), span in self._spans.items()
+            if project == project_id
+            and signal.response_id is not None
+            and span.attributes.get(GEN_AI_RESPONSE_ID) == signal.response_id
+        )
+        for trace_id in (*answered, signal.trace_id):
+            run_ids = self._joined.get((project_id, trace_id or b""))
+            if run_ids:
+                return run_ids[0]
+        return ""
+
+    def _note(self, project_id: str, served: Served) -> bool:
+        run_id = served.run_id
+        if run_id is None and served.trace_id is not None:
+            run_id = next(iter(self._joined.get((project_id, served.trace_id), ())), None)
+        entry = None if run_id is None else self._runs.get((project_id, run_id))
+        if entry is not None:
+            entry.served[served.memory_id] = None
+        return entry is not None
+
+    def _review(self, entry: _RunEntry, review: Review) -> bool:
+        known = entry.reviews.get(review.key)
+        if known is not None:
+            review = replace(review, created_ns=known.created_ns)
+            if known == review:
+                return False
+        entry.reviews[review.key] = review
+        entry.reviewed += 1
+        entry.attempts, entry.parked, entry.last_error = 0, False, ""
+        entry.queued = next(self._order)
+        return True
+
+    def _apply(self, project_id: str, run_id: str, outcome: LearningOutcome) -> None:
+        if outcome.removed_memory_id is not None:
+            self._vectors.pop((project_id, outcome.removed_memory_id), None)
+        for memory in outcome.recomputed:
+            stored = self._vectors[project_id, memory.id]
+            self._vectors[project_id, memory.id] = replace(stored, memory=memory)
+        if outcome.memory is not None and outcome.task_vector is not None:
+            self._vectors[project_id, outcome.memory.id] = StoredVector(
+                project_id=project_id,
+                memory=outcome.memory,
+                task_vector=outcome.task_vector,
+                embedder_id=outcome.embedder_id,
+            )
+        self._ledger = {key: event for key, event in self._ledger.items() if key[0] != project_id or key[2] != run_id}
+        for event in (*outcome.events, *outcome.updated):
+            self._ledger[project_id, event.memory_id, event.run_id] = event
+
+    def _by_trace(self, project_id: str, identifier: str) -> _RunEntry | None:
+        try:
+            run_ids = self._joined.get((project_id, bytes.fromhex(identifier)), [])
+        except ValueError:
+            return None
+        return next((self._runs[project_id, run] for run in run_ids if (project_id, run) in self._runs), None)
+
+
+def _is_claimable(entry: _RunEntry) -> bool:
+    return entry.reviewed > entry.learned and not entry.parked and entry.record.state is RunState.CLOSED
+
+
+def _detail(entry: _RunEntry) -> RunDetail:
+    return RunDetail(
+        record=entry.record,
+        reviews=tuple(entry.reviews.values()),
+        served=tuple(entry.served),
+        created_memory_id=entry.created_memory_id,
+        learned=bool(entry.reviews) and entry.learned == entry.reviewed,
+        attempts=entry.attempts,
+        last_error=entry.last_error or entry.record.last_error,
+    )
+
+
+def _matches(detail: RunDetail, only: RunFilter) -> bool:
+    status = ReviewStatus.REVIEWED if detail.learned else ReviewStatus.PENDING
+    record = detail.record
+    return (
+        only.review_status in (None, status.value)
+        and only.agent in (None, record.agent)
+        and only.session_id in (None, record.session_id)
+        and (only.before is None or (record.first_seen_ns, record.run_id) < only.before)
+    )
+
+
+def _age(detail: RunDetail) -> tuple[int, str]:
+    return detail.record.first_seen_ns, detail.record.run_id
