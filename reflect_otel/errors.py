@@ -16,6 +16,7 @@
     ├── IngestFailed           the run arrived but could not be read (also a RuntimeError)
     └── StoreError             the data folder or database cannot be used
         ├── StoreLocked        another process holds the data folder
+        ├── JournalFull        the journal holds as many unread bytes as it may
         └── SchemaMismatch     the database was written by a newer release
 """
 
@@ -131,6 +132,12 @@ class StoreLocked(StoreError):
     """Another process holds the data folder."""
 
     reason = "STORE_LOCKED"
+
+
+class JournalFull(StoreError):
+    """The journal holds as many unread bytes as it may; the sender should try again later."""
+
+    reason = "JOURNAL_FULL"
 
 
 class SchemaMismatch(StoreError):
