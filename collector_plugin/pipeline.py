@@ -1,0 +1,302 @@
+"""From accepted bytes to closed runs: journal, decode, assemble, store, read, wake the learning loop.
+
+``Pipeline`` is the service's ``Intake``. What it accepts is fsynced before the call returns; one background thread
+turns it into rows, exactly once, because the journal offset is committed together with them.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import IntEnum
+from typing import Any, Final
+
+from collector_plugin.otlp import (
+    build_trace_request,
+    parse_logs_request,
+    parse_trace_request,
+    read_logs,
+    read_spans,
+)
+from reflect_otel import attributes as keys
+from reflect_otel.dialects.reader import read_trajectory
+from reflect_otel.errors import InvalidArgument, NotFound, StoreError, Unavailable
+from reflect_otel.journal import Journal, JournalRecord
+from reflect_otel.model.memory import DEFAULT_PROJECT, ReviewSignal, Served, TraceDraft
+from reflect_otel.model.notes import strip_notes
+from reflect_otel.model.spans import ClosedBy, LogRecord, SpanRecord
+from reflect_otel.ports import Clock, Settings, Store, TelemetryBatch
+from reflect_otel.runs.assembler import RunAssembler
+from reflect_otel.runs.grouping import select_run
+from reflect_otel.runs.review_trigger import find_log_review, find_span_reviews
+from reflect_otel.runs.summary import build_record
+
+logger = logging.getLogger(__name__)
+
+_BATCH_RECORDS: Final = 64
+_BATCH_BYTES: Final = 8 * 1024 * 1024
+_CLOSE_BATCH: Final = 64
+_IDLE_WAIT_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = 1.0
+_LOCK_SECONDS: Final = 5.0
+
+
+class RecordKind(IntEnum):
+    """What a journal record holds."""
+
+    TRACES = 1
+    LOGS = 2
+    SERVED = 3
+
+
+@dataclass(slots=True)
+class _Decoded:
+    """One stretch of the journal, by project."""
+
+    spans: list[tuple[str, SpanRecord]]
+    logs: list[tuple[str, LogRecord]]
+    served: list[tuple[str, Served]]
+    reviews: list[tuple[str, ReviewSignal]]
+
+
+class Pipeline:
+    """The durable front door and the thread behind it.
+
+    Args:
+        journal: where accepted bytes go first.
+        store: where they end up.
+        settings: delays and caps.
+        clock: Unix time in nanoseconds.
+        on_changed: called with (project id, run id, trace ids) after a commit that changed the run; must not block.
+        on_closed: called after runs were closed or reviewed; wakes the learning loop.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        on_changed: Callable[[str, str, Sequence[str]], None],
+        on_closed: Callable[[], None],
+    ) -> None:
+        self._journal = journal
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._on_changed = on_changed
+        self._on_closed = on_closed
+        self._lock = threading.Lock()
+        self._progress = threading.Condition()
+        self._stopping = threading.Event()
+        self._committed = store.journal_offset()
+        self._failure = ""
+        self._assembler = RunAssembler(
+            settings, store.find_run_ids, self._find_record, store.find_unclosed_runs(), clock()
+        )
+        self._thread = threading.Thread(target=self._run, name="reflect-pipeline", daemon=True)
+
+    def start(self) -> None:
+        """Begin turning the journal into rows, from where the last process stopped."""
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Finish what is journalled if time allows; what is left is taken up by the next start."""
+        self.wait_committed(timeout_seconds)
+        self._stopping.set()
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    @property
+    def failure(self) -> str:
+        """Why rows cannot be written at the moment; empty when they can."""
+        return self._failure
+
+    @property
+    def pending_records(self) -> int:
+        """Journal records that are not in the store yet."""
+        return max(0, self._journal.last_sequence - self._committed)
+
+    @property
+    def unclosed_runs(self) -> int:
+        """Runs that are open or settling."""
+        return len(self._assembler)
+
+    def accept(self, kind: RecordKind, project_id: str, body: bytes) -> None:
+        """Make a checked OTLP request durable.
+
+        Args:
+            kind: what ``body`` holds.
+            project_id: the credential's project; empty = each resource's ``reflect.project.id`` decides.
+            body: a serialised export request.
+
+        Raises:
+            StoreError: when the disk does not take it; nothing was accepted then.
+        """
+        self._journal.append(kind, project_id, self._clock(), body)
+
+    def submit_trace(self, project_id: str, draft: TraceDraft) -> None:
+        """Accept a whole run as if its spans had arrived over OTLP."""
+        request = build_trace_request(draft, self._clock())
+        self._journal.append(RecordKind.TRACES, project_id, self._clock(), request.SerializeToString())
+
+    def submit_served(self, project_id: str, served: Sequence[Served]) -> None:
+        """Note what was handed out; durable within the next group commit."""
+        rows = [{**asdict(item), "trace_id": item.trace_id.hex() if item.trace_id else None} for item in served]
+        self._journal.append_nowait(RecordKind.SERVED, project_id, self._clock(), json.dumps(rows).encode())
+
+    def wait_committed(self, timeout_seconds: float) -> bool:
+        """Wait until all that was accepted before this call is in the store; False when time ran out."""
+        end = time.monotonic() + timeout_seconds
+        try:
+            target = self._journal.flush(timeout_seconds)
+        except StoreError:
+            return False
+        with self._progress:
+            return self._progress.wait_for(lambda: self._committed >= target, max(0.0, end - time.monotonic()))
+
+    def close_run(self, project_id: str, run_id: str) -> None:
+        """Close a run that is still open, read it and commit it; a closed one is left alone."""
+        self.wait_committed(_LOCK_SECONDS)  # spans acknowledged before the call belong to the run
+        if not self._lock.acquire(timeout=_LOCK_SECONDS):
+            raise Unavailable(f"the store takes no writes at the moment ({self._failure or 'busy'}); try again")
+        try:
+            if self._assembler.is_unclosed(project_id, run_id):
+                self._close(project_id, run_id, ClosedBy.EXPLICIT_END)
+        finally:
+            self._lock.release()
+        self._on_closed()
+
+    def forget_runs(self, project_id: str, run_ids: Sequence[str]) -> None:
+        """Drop deleted runs from memory."""
+        with self._lock:
+            self._assembler.forget(project_id, run_ids)
+
+    def _find_record(self, project_id: str, run_id: str) -> Any:
+        detail = self._store.find_run(project_id, run_id)
+        return detail.record if detail and detail.record.run_id == run_id else None
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            records = self._journal.read(self._committed, _BATCH_RECORDS, _BATCH_BYTES)
+            if records:
+                self._commit(records)
+            closed = self._close_due()
+            if not records and not closed:
+                self._journal.wait(self._committed, self._wait_seconds())
+
+    def _wait_seconds(self) -> float:
+        due_ns = self._assembler.next_due_ns()
+        if due_ns is None:
+            return _IDLE_WAIT_SECONDS
+        return min(_IDLE_WAIT_SECONDS, max(0.001, (due_ns - self._clock()) / 1e9))
+
+    def _commit(self, records: Sequence[JournalRecord]) -> None:
+        with self._lock:  # rows of open runs must not land after the row of their closing
+            batch = self._build_batch(records)
+            if not self._write(batch):
+                return
+        with self._progress:
+            self._committed = batch.journal_offset
+            self._progress.notify_all()
+        self._journal.trim(self._committed)
+        for record in batch.runs:
+            self._on_changed(record.project_id, record.run_id, record.trace_ids)
+        if batch.reviews:
+            self._on_closed()
+
+    def _write(self, batch: TelemetryBatch) -> bool:
+        """Write until it succeeds: an acknowledged record may wait, it may not be dropped."""
+        while not self._stopping.is_set():
+            try:
+                self._store.write_telemetry(batch)
+            except StoreError as error:
+                self._failure = str(error)
+                logger.exception("cannot write telemetry; trying again, nothing acknowledged is lost")
+                self._stopping.wait(_RETRY_SECONDS)
+            else:
+                self._failure = ""
+                return True
+        return False
+
+    def _build_batch(self, records: Sequence[JournalRecord]) -> TelemetryBatch:
+        decoded = _Decoded([], [], [], [])
+        for record in records:
+            try:
+                self._decode(record, decoded)
+            except InvalidArgument:  # checked when it was accepted, so written by another release
+                logger.exception("journal record %d cannot be read and is skipped", record.sequence)
+        assembly = self._assembler.take_changes()
+        return TelemetryBatch(
+            journal_offset=records[-1].sequence,
+            received_ns=records[-1].received_ns,
+            spans=decoded.spans,
+            logs=decoded.logs,
+            served=decoded.served,
+            reviews=decoded.reviews,
+            joined=assembly.joined,
+            runs=assembly.runs,
+        )
+
+    def _decode(self, record: JournalRecord, into: _Decoded) -> None:
+        if record.kind == RecordKind.TRACES:
+            spans, _ = read_spans(parse_trace_request(record.body))
+            for project_id, members in _by_project(record.project_id, spans).items():
+                self._assembler.add_spans(
+                    project_id, members, record.received_ns, len(record.body) // max(1, len(spans))
+                )
+                into.spans += [(project_id, span) for span in members]
+                into.reviews += [
+                    (project_id, signal) for span in members for signal in find_span_reviews(span, self._settings)
+                ]
+        elif record.kind == RecordKind.LOGS:
+            logs, _ = read_logs(parse_logs_request(record.body))
+            for project_id, events in _by_project(record.project_id, logs).items():
+                self._assembler.add_logs(project_id, events, record.received_ns)
+                into.logs += [(project_id, log) for log in events]
+                into.reviews += [
+                    (project_id, signal) for log in events if (signal := find_log_review(log, self._settings))
+                ]
+        else:
+            into.served += [(record.project_id, _read_served(row)) for row in json.loads(record.body)]
+
+    def _close_due(self) -> int:
+        with self._lock:
+            due = self._assembler.find_due(self._clock(), _CLOSE_BATCH)
+            for project_id, run_id in due:
+                self._close(project_id, run_id)
+        if due:
+            self._on_closed()
+        return len(due)
+
+    def _close(self, project_id: str, run_id: str, reason: ClosedBy | None = None) -> None:
+        record = self._assembler.close(project_id, run_id, reason)
+        try:
+            run = select_run(self._store.get_run_telemetry(project_id, run_id), run_id)
+            trajectory = read_trajectory(run)
+            record = build_record(record, run, trajectory)
+            self._store.write_run(replace(record, task=strip_notes(record.task)), trajectory)
+        except NotFound:
+            return  # deleted meanwhile
+        except Exception as error:
+            logger.exception("run %s of project %s cannot be read", run_id, project_id)
+            self._store.write_run(replace(record, last_error=f"{type(error).__name__}: {error}"[:500]), None)
+        self._on_changed(project_id, run_id, record.trace_ids)
+
+
+def _by_project(project_id: str, records: Sequence[Any]) -> dict[str, list[Any]]:
+    """Split records by their project: the credential's, else the one their resource names."""
+    if project_id:
+        return {project_id: list(records)}
+    groups: dict[str, list[Any]] = {}
+    for record in records:
+        named = record.resource.get(keys.REFLECT_PROJECT_ID)
+        groups.setdefault(named if isinstance(named, str) and named else DEFAULT_PROJECT, []).append(record)
+    return groups
+
+
+def _read_served(row: dict[str, Any]) -> Served:
+    return Served(**{**row, "trace_id": bytes.fromhex(row["trace_id"]) if row["trace_id"] else None})
+

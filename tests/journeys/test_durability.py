@@ -1,0 +1,105 @@
+"""Nothing acknowledged is lost: SIGKILL under load, SIGTERM under load."""
+
+import random
+import threading
+
+import grpc
+import pytest
+
+from .service_process import ServiceProcess, wait_for
+from .telemetry import OtlpSender, agent_run, trace_request
+
+KILLS = 20
+SENDERS = 3
+
+
+class Load:
+    """Senders that go on until the service is gone, and count what it acknowledged."""
+
+    def __init__(self, address):
+        self._address = address
+        self._lock = threading.Lock()
+        self.acknowledged = set()
+        self._threads = [threading.Thread(target=self._send) for _ in range(SENDERS)]
+        for thread in self._threads:
+            thread.start()
+
+    def join(self):
+        for thread in self._threads:
+            thread.join(30)
+
+    def _send(self):
+        sender = OtlpSender(self._address)
+        try:
+            while True:
+                spans = [span for _ in range(8) for span in agent_run("Refund an order", "Done.")]
+                sender.send(trace_request(spans))
+                with self._lock:
+                    self.acknowledged.update((span.trace_id, span.span_id) for span in spans)
+        except grpc.RpcError:
+            return
+        finally:
+            sender.close()
+
+
+def stored_spans(service):
+    import duckdb
+
+    with duckdb.connect(str(service.data_dir / "reflect.duckdb"), read_only=True) as db:
+        rows = db.execute("select trace_id, span_id from spans").fetchall()
+    return [(bytes(trace_id), bytes(span_id)) for trace_id, span_id in rows]
+
+
+def test_sigkill_at_random_moments_loses_no_acknowledged_span(tmp_path, capsys):
+    chance = random.Random(20260101)
+    service = ServiceProcess(tmp_path / "data")
+    acknowledged = set()
+    for _ in range(KILLS):
+        load = Load(service.grpc_address)
+        enough = len(acknowledged) + chance.randrange(24, 600)
+        wait_for(lambda: len(load.acknowledged) + len(acknowledged), lambda count: count >= enough)  # noqa: B023
+        service.kill()
+        load.join()
+        acknowledged |= load.acknowledged
+        service.start()
+    wait_for(service.status, lambda status: status["journal_pending"] == 0, 60)
+    service.terminate()
+    stored = stored_spans(service)
+    lost = len(acknowledged - set(stored))
+    with capsys.disabled():
+        print(f"\nSIGKILL: {lost} of {len(acknowledged)} acknowledged spans lost in {KILLS} kills")
+    assert lost == 0
+    assert len(stored) == len(set(stored))
+
+
+def test_sigterm_under_load_exits_soon_and_loses_nothing(tmp_path):
+    service = ServiceProcess(tmp_path / "data")
+    load = Load(service.grpc_address)
+    wait_for(lambda: len(load.acknowledged), lambda count: count >= 500)
+    code, seconds = service.terminate()
+    load.join()
+    assert (code, seconds <= 10) == (0, True)
+    service.start()
+    wait_for(service.status, lambda status: status["journal_pending"] == 0, 60)
+    service.terminate()
+    assert load.acknowledged - set(stored_spans(service)) == set()
+
+
+def test_health_follows_the_life_of_the_service(service):
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    with grpc.insecure_channel(service.grpc_address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        for name in ("", "reflect.v1.ReflectService", "opentelemetry.proto.collector.trace.v1.TraceService"):
+            assert health.Check(health_pb2.HealthCheckRequest(service=name), timeout=5).status == 1
+    assert service.get("/healthz") == (200, {"status": "ok"})
+    assert service.get("/readyz") == (200, {"status": "ready"})
+
+
+def test_grpc_reflection_lists_the_services(service):
+    from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+    with grpc.insecure_channel(service.grpc_address) as channel:
+        names = ProtoReflectionDescriptorDatabase(channel).get_services()
+    assert "reflect.v1.ReflectService" in names
+    assert "opentelemetry.proto.collector.logs.v1.LogsService" in names
