@@ -1,0 +1,265 @@
+"""Wire messages from and to the model's types, as the service sees them. No rule of the domain stands here."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from reflect_otel.errors import InvalidArgument
+from reflect_otel.model.memory import (
+    IngestStatus,
+    Memory,
+    MemoryKind,
+    RetrievalOptions,
+    Review,
+    ReviewResult,
+    ReviewSource,
+    ReviewStatus,
+    Trace,
+    TraceDraft,
+)
+from reflect_otel.service.chat_messages import read_chat_messages
+from reflect_otel.wire.v1 import reflect_pb2 as wire
+
+_EXACT_INTEGER: Final = 2**53
+_MAX_INT32: Final = 2**31 - 1
+_MAX_INT64: Final = 2**63 - 1
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def _numbers(wire_enum: Any, prefix: str, choices: type[_Choice]) -> dict[_Choice, Any]:
+    return {choice: wire_enum.Value(f"{prefix}_{choice.name}") for choice in choices}
+
+
+_RESULTS: Final = _numbers(wire.ReviewResult, "REVIEW_RESULT", ReviewResult)
+_SOURCES: Final = _numbers(wire.ReviewSource, "REVIEW_SOURCE", ReviewSource)
+_REVIEW_STATUSES: Final = _numbers(wire.ReviewStatus, "REVIEW_STATUS", ReviewStatus)
+_INGEST_STATUSES: Final = _numbers(wire.IngestStatus, "INGEST_STATUS", IngestStatus)
+_KINDS: Final = _numbers(wire.MemoryKind, "MEMORY_KIND", MemoryKind)
+
+
+# --- from the wire ----------------------------------------------------------------------------------------
+def read_options(options: wire.RetrievalOptions) -> RetrievalOptions:
+    """Retrieval options; what the caller left out keeps its default."""
+    given: dict[str, Any] = {"metadata_filter": dict(options.metadata_filter)}
+    for name, key in (("limit", "limit"), ("lambda", "lambda_"), ("similarity_threshold", "similarity_threshold")):
+        if options.HasField(name):
+            given[key] = getattr(options, name)
+    return RetrievalOptions(**given)
+
+
+def read_review(review: wire.Review) -> Review:
+    """A review.
+
+    Raises:
+        InvalidArgument: the result is missing, or result or source is none we know.
+    """
+    return Review(
+        result=_read_choice(review.result, _RESULTS, "review.result"),
+        score=review.score if review.HasField("score") else None,
+        feedback=review.feedback or None,
+        source=_read_choice(review.source, _SOURCES, "review.source") if review.source else ReviewSource.HUMAN,
+        name=review.name or "review",
+        identifier=review.identifier,
+        alpha=review.alpha if review.HasField("alpha") else None,
+    )
+
+
+def read_review_status(number: int) -> ReviewStatus | None:
+    """The filter of a list; ``None`` = any.
+
+    Raises:
+        InvalidArgument: a number we do not know.
+    """
+    return _read_choice(number, _REVIEW_STATUSES, "review_status") if number else None
+
+
+def read_kind(number: int) -> MemoryKind | None:
+    """The kind of a memory; ``None`` when not given.
+
+    Raises:
+        InvalidArgument: a number we do not know.
+    """
+    return _read_choice(number, _KINDS, "kind") if number else None
+
+
+def read_draft(request: wire.CreateTraceRequest, trace_id: bytes | None) -> TraceDraft:
+    """A submitted run.
+
+    Args:
+        request: as it arrived.
+        trace_id: 16 bytes of the caller's W3C trace, if it has one.
+
+    Raises:
+        InvalidArgument: a message or the review cannot be read.
+    """
+    return TraceDraft(
+        run_id=request.trace_id,
+        task=request.task,
+        messages=read_chat_messages([_read_struct(message) for message in request.trajectory]),
+        final_response=request.final_response or None,
+        retrieved_memory_ids=tuple(request.retrieved_memory_ids),
+        model=request.model or None,
+        metadata=dict(request.metadata),
+        reference_context=request.reference_context or None,
+        review=read_review(request.review) if request.HasField("review") else None,
+        trace_id=trace_id,
+    )
+
+
+def _read_choice(number: int, numbers: Mapping[_Choice, int], field: str) -> _Choice:
+    for choice, known in numbers.items():
+        if number == known:
+            return choice
+    names = ", ".join(choice.name for choice in numbers)
+    given = f"unknown value {number}" if number else "no value"
+    raise InvalidArgument(f"{field} has {given}; use one of {names}", field=field)
+
+
+def _read_struct(struct: Struct) -> dict[str, Any]:
+    return {key: _read_value(value) for key, value in struct.fields.items()}
+
+
+def _read_value(value: Value) -> Any:
+    match value.WhichOneof("kind"):
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case "number_value":
+            return _read_number(value.number_value)
+        case "struct_value":
+            return _read_struct(value.struct_value)
+        case "list_value":
+            return [_read_value(item) for item in value.list_value.values]
+        case _:
+            return None
+
+
+def _read_number(number: float) -> float | int:
+    """JSON does not tell integers from floats, callers do: 3 must not come back as 3.0."""
+    return int(number) if number.is_integer() and abs(number) <= _EXACT_INTEGER else number
+
+
+# --- to the wire ------------------------------------------------------------------------------------------
+def build_memories(memories: Sequence[Memory]) -> list[wire.Memory]:
+    """Memories, in order."""
+    return [build_memory(memory) for memory in memories]
+
+
+def build_memory(memory: Memory) -> wire.Memory:
+    """One memory."""
+    message = wire.Memory(
+        id=_text(memory.id),
+        task=_text(memory.task),
+        reflection=_text(memory.reflection),
+        kind=_KINDS[memory.kind],
+        utility=memory.utility,
+        uses=_int32(memory.uses),
+        passes=_int32(memory.passes),
+        similarity=memory.similarity,
+        score=memory.score,
+        created_from=_text(memory.created_from),
+        create_time=_timestamp(memory.created_ns),
+        status=memory.status.value,
+        metadata=_pairs(memory.metadata),
+        agent=_text(memory.agent),
+    )
+    if memory.success is not None:
+        message.success = memory.success
+    return message
+
+
+def build_review(review: Review) -> wire.Review:
+    """One review."""
+    return wire.Review(
+        result=_RESULTS[review.result],
+        score=review.score,
+        feedback=_text(review.feedback),
+        source=_SOURCES[review.source],
+        name=_text(review.name),
+        identifier=_text(review.identifier),
+        alpha=review.alpha,
+        create_time=_timestamp(review.created_ns),
+    )
+
+
+def build_ingest_status(status: str) -> Any:
+    """The number of an ingest status."""
+    return _INGEST_STATUSES[IngestStatus(status)]
+
+
+def build_trace(trace: Trace) -> wire.Trace:
+    """One trace with the conversation it carries."""
+    message = wire.Trace(
+        id=_text(trace.id),
+        trace_ids=trace.trace_ids,
+        task=_text(trace.task),
+        final_response=_text(trace.final_response),
+        retrieved_memory_ids=[_text(memory_id) for memory_id in trace.retrieved_memory_ids],
+        review_status=_REVIEW_STATUSES[ReviewStatus(trace.review_status)],
+        ingest_status=build_ingest_status(trace.ingest_status),
+        ingest_attempts=_int32(trace.ingest_attempts),
+        last_ingest_error=_text(trace.last_ingest_error),
+        model=_text(trace.model),
+        agent=_text(trace.agent),
+        session_id=_text(trace.session_id),
+        metadata=_pairs(trace.metadata),
+        created_memory_id=_text(trace.created_memory_id),
+        review=build_review(trace.review) if trace.review is not None else None,
+        steps=_int32(trace.steps),
+        llm_calls=_int32(trace.llm_calls),
+        llm_errors=_int32(trace.llm_errors),
+        tool_calls=_int32(trace.tool_calls),
+        tool_errors=_int32(trace.tool_errors),
+        input_tokens=_int64(trace.input_tokens),
+        output_tokens=_int64(trace.output_tokens),
+        start_time=_timestamp(trace.started_ns),
+        end_time=_timestamp(trace.ended_ns),
+        closed_by=_text(trace.closed_by),
+    )
+    for chat in trace.trajectory:
+        message.trajectory.add().update(_clean(chat))
+    return message
+
+
+def _timestamp(moment_ns: int) -> Timestamp | None:
+    if moment_ns <= 0:
+        return None
+    moment = Timestamp()
+    moment.FromNanoseconds(moment_ns)
+    return moment
+
+
+def _text(text: str | None) -> str:
+    """Text that protobuf can carry: a lone surrogate, which is no character, becomes ``?``."""
+    if not text or text.isascii():
+        return text or ""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _pairs(pairs: Mapping[str, str]) -> dict[str, str]:
+    return {_text(key): _text(value) for key, value in pairs.items()}
+
+
+def _clean(value: Any) -> Any:
+    match value:
+        case str():
+            return _text(value)
+        case dict():
+            return {_text(key): _clean(item) for key, item in value.items()}
+        case list():
+            return [_clean(item) for item in value]
+        case _:
+            return value
+
+
+def _int32(number: int) -> int:
+    return min(max(number, 0), _MAX_INT32)
+
+
+def _int64(number: int) -> int:
+    return min(max(number, 0), _MAX_INT64)

@@ -1,0 +1,323 @@
+"""The use cases: everything a caller can ask of the service, in plain Python on model types.
+
+gRPC and the web console are skins over this class. Every method takes the project first; a run or memory of another
+project does not exist for it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from reflect_otel.errors import DeadlineExceeded, IngestFailed, NotFound
+from reflect_otel.learning.loop import LearningLoop
+from reflect_otel.learning.retrieval import Retriever
+from reflect_otel.model.memory import (
+    AugmentedTask,
+    IngestStatus,
+    Memory,
+    MemoryKind,
+    RetrievalOptions,
+    Review,
+    ReviewStatus,
+    Served,
+    Trace,
+    TraceDraft,
+    TraceSubmission,
+)
+from reflect_otel.model.spans import RunState
+from reflect_otel.ports import Clock, Intake, RunFilter, Settings, Store
+from reflect_otel.service import validation
+from reflect_otel.service.paging import Page, build_page, read_page_token, require_page_size
+from reflect_otel.service.run_lookup import RunLookup
+from reflect_otel.service.trace_changes import TraceChanges
+from reflect_otel.service.trace_view import build_summary
+from reflect_otel.service.watch import RunWatch
+
+REVIEW_SECONDS: Final = 30.0
+"""How long a review waits for its learning when the caller sets no deadline."""
+
+
+class Operations:
+    """The use cases of one service. Safe to call from any thread.
+
+    Args:
+        store: the durable truth.
+        retriever: chooses memories, in process.
+        loop: learns from reviewed runs.
+        intake: the durable front door for runs and served memories.
+        watch: told of every change made here, asked by ``watch_trace``.
+        settings: limits.
+        clock: Unix time in nanoseconds.
+        ids: makes a new identifier.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        retriever: Retriever,
+        loop: LearningLoop,
+        intake: Intake,
+        watch: RunWatch,
+        settings: Settings,
+        clock: Clock,
+        ids: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._retriever = retriever
+        self._loop = loop
+        self._intake = intake
+        self._watch = watch
+        self._settings = settings
+        self._clock = clock
+        self._ids = ids
+        self._runs = RunLookup(store, intake)
+
+    # --- before a run -----------------------------------------------------------------------------------
+    def augment(
+        self,
+        project_id: str,
+        task: str,
+        options: RetrievalOptions,
+        *,
+        run_id: str = "",
+        trace_id: bytes | None = None,
+    ) -> AugmentedTask:
+        """The task with the memories worth injecting. Touches no database.
+
+        What is served is noted for the run that ``run_id`` or the caller's W3C ``trace_id`` (16 bytes) names; without
+        either, nobody could be credited and nothing is noted.
+
+        Raises:
+            InvalidArgument: the task is blank or too long, or an option is out of range.
+        """
+        self._require_task(task)
+        validation.limit_name(run_id, "run_id")
+        validation.require_metadata(options.metadata_filter, "options.metadata_filter")
+        augmented = self._retriever.augment(project_id, task, options)
+        if augmented.memories and (run_id or trace_id):
+            self._intake.submit_served(project_id, _build_served(augmented.memories, run_id, trace_id, self._clock()))
+        return augmented
+
+    def query_memories(self, project_id: str, task: str, options: RetrievalOptions) -> list[Memory]:
+        """The memories alone, best first; nothing is noted as served.
+
+        Raises:
+            InvalidArgument: the task is blank or too long, or an option is out of range.
+        """
+        self._require_task(task)
+        validation.require_metadata(options.metadata_filter, "options.metadata_filter")
+        return self._retriever.find_memories(project_id, task, options)
+
+    # --- traces -----------------------------------------------------------------------------------------
+    def create_trace(self, project_id: str, draft: TraceDraft) -> TraceSubmission:
+        """Store a whole run; durable when it returns, learning from its review follows in the background.
+
+        The same run id again is the same run: what was stored first stays, a review replaces the earlier one of its
+        key. An empty ``draft.run_id`` gets a new id.
+
+        Raises:
+            InvalidArgument: a part of the draft is missing, too long or out of range.
+            StoreError: the disk does not take it; nothing was stored then.
+        """
+        run_id = validation.limit_name(draft.run_id, "trace_id") or self._ids()
+        review = draft.review and replace(draft.review, created_ns=self._clock())
+        checked = validation.require_draft(draft, self._settings.max_task_bytes)
+        self._intake.submit_trace(project_id, replace(checked, run_id=run_id, review=review))
+        status = IngestStatus.QUEUED if review else IngestStatus.COMPLETED
+        return TraceSubmission(id=run_id, ingest_status=status.value)
+
+    def get_trace(self, project_id: str, trace_id: str) -> Trace:
+        """One run with its conversation, by run id or W3C trace id.
+
+        Raises:
+            InvalidArgument: ``trace_id`` is no identifier.
+            NotFound: no such run in this project.
+        """
+        return self._runs.view(project_id, self._runs.get_run(project_id, trace_id))
+
+    def list_traces(
+        self,
+        project_id: str,
+        *,
+        review_status: ReviewStatus | None = None,
+        agent: str | None = None,
+        session_id: str | None = None,
+        page_size: int = 0,
+        page_token: str = "",
+    ) -> Page[Trace]:
+        """Runs without their conversations, newest first.
+
+        Raises:
+            InvalidArgument: the page size is out of range, or the token was made for another filter.
+        """
+        size = require_page_size(page_size)
+        scope = ("traces", project_id, review_status and review_status.value, agent, session_id)
+        before = read_page_token(scope, page_token)
+        if before is None:
+            self._runs.settle()
+        only = RunFilter(
+            review_status=review_status and review_status.value, agent=agent, session_id=session_id, before=before
+        )
+        found = self._store.find_runs(project_id, only, size + 1)
+        page = build_page(found, size, scope, lambda detail: (detail.record.first_seen_ns, detail.record.run_id))
+        return Page(items=tuple(map(build_summary, page.items)), next_page_token=page.next_page_token)
+
+    def review_trace(
+        self, project_id: str, trace_id: str, review: Review, *, timeout_seconds: float | None = None
+    ) -> Trace:
+        """Review a run and learn from it before returning. A run that is still open is closed first.
+
+        Waits for the learning for ``timeout_seconds`` at most; ``None`` = 30 seconds.
+
+        Raises:
+            InvalidArgument: the review is out of range.
+            NotFound: no such run in this project.
+            DeadlineExceeded: the review is stored, its learning goes on.
+            IngestFailed: the review is stored, but the run could not be read or learned from.
+        """
+        validation.require_review(review)
+        record = self._runs.get_run(project_id, trace_id).record
+        if record.state is not RunState.CLOSED:
+            self._intake.close_run(project_id, record.run_id)
+        self._store.write_review(project_id, record.run_id, replace(review, created_ns=self._clock()))
+        self._watch.publish(project_id, record.run_id, record.trace_ids)
+        seconds = REVIEW_SECONDS if timeout_seconds is None else timeout_seconds
+        self._loop.learn(project_id, record.run_id, seconds)
+        return self._require_learned(project_id, record.run_id)
+
+    def watch_trace(
+        self,
+        project_id: str,
+        trace_id: str,
+        *,
+        require_reviewed: bool = False,
+        timeout_seconds: float | None = None,
+    ) -> TraceChanges:
+        """The trace each time its status changes, until it is done; a run that does not exist yet is waited for.
+
+        Raises:
+            InvalidArgument: ``trace_id`` is no identifier.
+            RateLimited: too many callers are waiting already.
+            Unavailable: the service is stopping.
+        """
+        validation.require_id(trace_id, "trace_id")
+        waiter = self._watch.subscribe(project_id, trace_id)
+
+        def look_up() -> Trace | None:
+            detail = self._store.find_run(project_id, trace_id)
+            if detail is None:
+                return None
+            waiter.listen(project_id, detail.record.run_id)
+            return self._runs.view(project_id, detail)
+
+        return TraceChanges(waiter, look_up, require_reviewed=require_reviewed, timeout_seconds=timeout_seconds)
+
+    def delete_traces(self, project_id: str, trace_ids: Sequence[str]) -> int:
+        """Delete runs with their spans, messages and reviews; memories drawn from them stay.
+
+        Returns:
+            How many of them existed.
+
+        Raises:
+            InvalidArgument: more than 1000 ids, or one is no identifier.
+        """
+        run_ids = validation.require_ids(trace_ids, "trace_ids", validation.MAX_DELETED_IDS)
+        self._runs.settle()
+        self._intake.forget_runs(project_id, run_ids)
+        deleted = self._store.delete_runs(project_id, run_ids)
+        for run_id in run_ids:
+            self._watch.publish(project_id, run_id)
+        return deleted
+
+    # --- memories ---------------------------------------------------------------------------------------
+    def create_memory(
+        self,
+        project_id: str,
+        *,
+        task: str,
+        reflection: str,
+        kind: MemoryKind | None = None,
+        success: bool | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Memory:
+        """Store a memory written by hand; it can be served as soon as this returns.
+
+        Without a ``kind`` it is a pitfall when ``success`` is False, else a strategy.
+
+        Raises:
+            InvalidArgument: task or reflection is blank or too long, or the metadata too large.
+        """
+        self._require_task(task)
+        memory = Memory(
+            id=self._ids(),
+            task=task,
+            reflection=validation.require_text(reflection, "reflection", validation.MAX_REFLECTION_BYTES),
+            kind=kind or (MemoryKind.PITFALL if success is False else MemoryKind.STRATEGY),
+            success=success,
+            created_ns=self._clock(),
+            metadata=dict(validation.require_metadata(metadata or {}, "metadata")),
+        )
+        self._loop.write_memory(project_id, memory)
+        return memory
+
+    def get_memory(self, project_id: str, memory_id: str) -> Memory:
+        """One memory, whatever its status.
+
+        Raises:
+            InvalidArgument: ``memory_id`` is no identifier.
+            NotFound: no such memory in this project.
+        """
+        memory = self._store.find_memory(project_id, validation.require_id(memory_id, "memory_id"))
+        if memory is None:
+            raise NotFound(
+                f"no memory {memory_id!r} in this project; ListMemories names those there are",
+                field="memory_id",
+                resource_type="memory",
+                resource_name=memory_id,
+            )
+        return memory
+
+    def list_memories(self, project_id: str, *, page_size: int = 0, page_token: str = "") -> Page[Memory]:
+        """Memories of any status, newest first.
+
+        Raises:
+            InvalidArgument: the page size is out of range, or the token was made for another list.
+        """
+        size = require_page_size(page_size)
+        scope = ("memories", project_id)
+        found = self._store.find_memories(project_id, before=read_page_token(scope, page_token), limit=size + 1)
+        return build_page(found, size, scope, lambda memory: (memory.created_ns, memory.id))
+
+    def _require_task(self, task: str) -> None:
+        validation.require_text(task, "task", self._settings.max_task_bytes)
+
+    def _require_learned(self, project_id: str, run_id: str) -> Trace:
+        trace = self._runs.view(project_id, self._runs.get_run(project_id, run_id))
+        self._watch.publish(project_id, run_id, trace.trace_ids)
+        if trace.review_status == ReviewStatus.REVIEWED:
+            return trace
+        if trace.ingest_status == IngestStatus.FAILED:
+            raise IngestFailed(
+                f"the review of run {run_id!r} is stored, but learning from it failed: {trace.last_ingest_error}"
+            )
+        raise DeadlineExceeded(
+            f"the review of run {run_id!r} is stored and its learning goes on; use WaitTrace with require_reviewed"
+        )
+
+
+def _build_served(
+    memories: Sequence[Memory], run_id: str, trace_id: bytes | None, served_ns: int
+) -> Sequence[Served]:
+    return [
+        Served(
+            memory_id=memory.id,
+            trace_id=trace_id,
+            run_id=run_id or None,
+            rank=rank,
+            similarity=memory.similarity,
+            utility=memory.utility,
+            score=memory.score,
+            served_ns=served_ns,
+        )
+        for rank, memory in enumerate(memories, start=1)
+    ]

@@ -1,0 +1,90 @@
+"""From a stored run to the *trace* of the public API."""
+
+from reflect_otel.model.memory import IngestStatus, Review, ReviewStatus, Trace
+from reflect_otel.model.spans import RunState
+from reflect_otel.model.trajectory import Trajectory
+from reflect_otel.ports import RunDetail
+from reflect_otel.service.chat_messages import build_chat_message
+
+
+def build_trace(detail: RunDetail, trajectory: Trajectory | None) -> Trace:
+    """The whole trace. ``trajectory`` is ``None`` while the run has not been read yet."""
+    messages = trajectory.messages if trajectory is not None else ()
+    return _build(
+        detail, ingest_status(detail, has_trajectory=trajectory is not None), tuple(map(build_chat_message, messages))
+    )
+
+
+def build_summary(detail: RunDetail) -> Trace:
+    """The trace without its conversation, for lists."""
+    return _build(detail, ingest_status(detail), ())
+
+
+def review_status(detail: RunDetail) -> ReviewStatus:
+    """``reviewed`` once learning has taken in every review of the run; ``pending`` before and without one."""
+    return ReviewStatus.REVIEWED if detail.reviews and detail.learned else ReviewStatus.PENDING
+
+
+def ingest_status(detail: RunDetail, *, has_trajectory: bool = True) -> IngestStatus:
+    """How far the run has come. The first rule that fits decides.
+
+    ==========================================================  ============
+    the run is open or settling                                 processing
+    it could not be read (``RunRecord.last_error``)             failed
+    it is closed, but has not been read yet                     processing
+    it has no review, or every review was learned from          completed
+    the last try to learn from its reviews failed               failed
+    otherwise: learning is under way                            processing
+    ==========================================================  ============
+    """
+    if detail.record.state is not RunState.CLOSED:
+        return IngestStatus.PROCESSING
+    if detail.record.last_error:
+        return IngestStatus.FAILED
+    if not has_trajectory:
+        return IngestStatus.PROCESSING
+    if not detail.reviews or detail.learned:
+        return IngestStatus.COMPLETED
+    return IngestStatus.FAILED if detail.last_error else IngestStatus.PROCESSING
+
+
+def _build(detail: RunDetail, status: IngestStatus, chat: tuple[dict[str, object], ...]) -> Trace:
+    record = detail.record
+    return Trace(
+        id=record.run_id,
+        task=record.task,
+        trajectory=chat,
+        final_response=record.final_response,
+        retrieved_memory_ids=tuple(detail.served),
+        review_status=review_status(detail).value,
+        ingest_status=status.value,
+        ingest_attempts=detail.attempts,
+        last_ingest_error=_last_error(detail),
+        model=record.model,
+        agent=record.agent,
+        session_id=record.session_id,
+        metadata=record.metadata,
+        created_memory_id=detail.created_memory_id,
+        review=_newest_review(detail),
+        trace_ids=record.trace_ids,
+        steps=record.steps,
+        llm_calls=record.llm_calls,
+        llm_errors=record.llm_errors,
+        tool_calls=record.tool_calls,
+        tool_errors=record.tool_errors,
+        input_tokens=record.input_tokens,
+        output_tokens=record.output_tokens,
+        started_ns=record.started_ns,
+        ended_ns=record.ended_ns,
+        closed_by=record.closed_by.value if record.closed_by else None,
+    )
+
+
+def _newest_review(detail: RunDetail) -> Review | None:
+    return max(detail.reviews, key=lambda review: review.created_ns, default=None)
+
+
+def _last_error(detail: RunDetail) -> str | None:
+    if detail.record.last_error:
+        return detail.record.last_error
+    return None if detail.learned else detail.last_error or None
