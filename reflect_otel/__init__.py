@@ -3,4 +3,125 @@
 The public face: names are loaded on first use, so ``import reflect_otel`` loads no gRPC and no OpenTelemetry SDK.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reflect_otel.capture.exporter import ReflectSpanExporter
+    from reflect_otel.capture.review import review
+    from reflect_otel.capture.run_context import run
+    from reflect_otel.capture.run_processor import RunSpanProcessor
+    from reflect_otel.capture.setup import configure
+    from reflect_otel.client.client import ReflectClient
+    from reflect_otel.errors import (
+        AuthError,
+        ConfigError,
+        DeadlineExceeded,
+        FailedPrecondition,
+        IngestFailed,
+        InvalidArgument,
+        NotFound,
+        RateLimited,
+        ReflectError,
+        TransportError,
+        Unavailable,
+    )
+    from reflect_otel.model.memory import (
+        AugmentedTask,
+        IngestStatus,
+        Memory,
+        MemoryKind,
+        MemoryStatus,
+        Review,
+        ReviewResult,
+        ReviewSource,
+        ReviewStatus,
+        Trace,
+        TraceSubmission,
+    )
+    from reflect_otel.model.trajectory import Trajectory
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AugmentedTask",
+    "AuthError",
+    "ConfigError",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "IngestFailed",
+    "IngestStatus",
+    "InvalidArgument",
+    "Memory",
+    "MemoryKind",
+    "MemoryStatus",
+    "NotFound",
+    "RateLimited",
+    "ReflectClient",
+    "ReflectError",
+    "ReflectSpanExporter",
+    "Review",
+    "ReviewResult",
+    "ReviewSource",
+    "ReviewStatus",
+    "RunSpanProcessor",
+    "Trace",
+    "TraceSubmission",
+    "Trajectory",
+    "TransportError",
+    "Unavailable",
+    "__version__",
+    "configure",
+    "review",
+    "run",
+]
+
+_HOMES = {
+    "capture.exporter": ("ReflectSpanExporter",),
+    "capture.review": ("review",),
+    "capture.run_context": ("run",),
+    "capture.run_processor": ("RunSpanProcessor",),
+    "capture.setup": ("configure",),
+    "client.client": ("ReflectClient",),
+    "errors": (
+        "AuthError",
+        "ConfigError",
+        "DeadlineExceeded",
+        "FailedPrecondition",
+        "IngestFailed",
+        "InvalidArgument",
+        "NotFound",
+        "RateLimited",
+        "ReflectError",
+        "TransportError",
+        "Unavailable",
+    ),
+    "model.memory": (
+        "AugmentedTask",
+        "IngestStatus",
+        "Memory",
+        "MemoryKind",
+        "MemoryStatus",
+        "Review",
+        "ReviewResult",
+        "ReviewSource",
+        "ReviewStatus",
+        "Trace",
+        "TraceSubmission",
+    ),
+    "model.trajectory": ("Trajectory",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'reflect_otel' has no attribute {name!r}")
+    value = getattr(import_module(f"reflect_otel.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
