@@ -1,0 +1,295 @@
+"""The whole command surface on one page: options and help here, the work in ``collector_plugin.commands``.
+
+Each command imports what it needs when it runs, so that ``--help`` and ``read`` start in a moment.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from collector_plugin.exit_codes import exit_code_help
+from reflect_otel import __version__
+
+app = typer.Typer(
+    name="reflect-otel",
+    help="Agents learn from their own OpenTelemetry traces: runs, reviews, memories, and the next prompt.",
+    epilog=f"\b\nExit codes:\n{exit_code_help()}",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+Endpoint = Annotated[
+    str,
+    typer.Option("--endpoint", envvar="REFLECT_ENDPOINT", metavar="URL", help="Where the service answers gRPC."),
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option("--api-key", envvar="REFLECT_API_KEY", metavar="KEY", help="Key, where the service asks for one."),
+]
+Project = Annotated[
+    str,
+    typer.Option("--project", envvar="REFLECT_PROJECT_ID", metavar="ID", help="Project, where no key decides it."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most lines to print.")]
+
+
+def _examples(*lines: str) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+_ENDPOINT = "http://localhost:4317"
+_PROJECT = "default"
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"reflect-otel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+@app.command(
+    epilog=_examples(
+        "reflect-otel serve --data-dir ./data",
+        "reflect-otel serve --grpc-address 0.0.0.0:4317 --api-key-file keys.txt",
+    )
+)
+def serve(
+    data_dir: Annotated[
+        Path, typer.Option(envvar="REFLECT_DATA_DIR", help="Journal and database; made when missing.")
+    ] = Path("reflect-data"),
+    grpc_address: Annotated[
+        str, typer.Option(envvar="REFLECT_GRPC_ADDRESS", metavar="HOST:PORT", help="OTLP and the reflect API.")
+    ] = "127.0.0.1:4317",
+    http_address: Annotated[
+        str, typer.Option(envvar="REFLECT_HTTP_ADDRESS", metavar="HOST:PORT", help="Health and status.")
+    ] = "127.0.0.1:4318",
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine although no API key is asked for.")
+    ] = False,
+    api_key_file: Annotated[
+        Path | None,
+        typer.Option(envvar="REFLECT_API_KEY_FILE", help="One KEY:PROJECT a line; the key decides the project."),
+    ] = None,
+    settle_seconds: Annotated[
+        float, typer.Option(min=0.0, help="How long a run whose root has ended waits for late spans.")
+    ] = 2.0,
+    idle_seconds: Annotated[
+        float, typer.Option(min=0.0, help="Silence after which a run without an ended root is closed.")
+    ] = 60.0,
+    review_name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Evaluation that counts as a review; repeatable. Default: all pass/fail."),
+    ] = None,
+    pass_score: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="An evaluation without a label passes from this score up.")
+    ] = 0.5,
+    max_injected: Annotated[int, typer.Option(min=0, help="Most memories that one augmentation serves.")] = 3,
+) -> None:
+    """Run the service: OTLP in, memories out, until SIGTERM or Ctrl+C."""
+    from collector_plugin.commands.serve import run_serve
+    from reflect_otel.ports import Settings
+
+    settings = Settings(
+        settle_seconds=settle_seconds,
+        idle_seconds=idle_seconds,
+        review_names=frozenset(name.lower() for name in review_name or ()),
+        pass_score=pass_score,
+        max_injected=max_injected,
+    )
+    sys.exit(run_serve(data_dir, grpc_address, http_address, insecure, api_key_file, settings))
+
+
+@app.command(
+    epilog=_examples(
+        "reflect-otel demo",
+        "reflect-otel demo --data-dir ./demo-data --all",
+    )
+)
+def demo(
+    data_dir: Annotated[
+        Path | None, typer.Option(help="An empty or new folder to work in. Default: a new one, kept afterwards.")
+    ] = None,
+    all_rows: Annotated[
+        bool, typer.Option("--all", help="Print every run and memory, not only the first ones.")
+    ] = False,
+) -> None:
+    """Send recorded agent runs through a service and show the learning."""
+    from collector_plugin.demo.stages import run_demo
+
+    sys.exit(run_demo(data_dir, all_rows=all_rows))
+
+
+@app.command(
+    epilog=_examples(
+        "reflect-otel runs",
+        "reflect-otel runs --status pending --agent support --json",
+    )
+)
+def runs(
+    status: Annotated[
+        str, typer.Option(metavar="any|pending|reviewed", help="Only runs of this review status.")
+    ] = "any",
+    agent: Annotated[str | None, typer.Option(help="Only runs of this agent.")] = None,
+    session: Annotated[str | None, typer.Option(help="Only runs of this conversation.")] = None,
+    limit: Limit = 50,
+    json: Json = False,
+    endpoint: Endpoint = _ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = _PROJECT,
+) -> None:
+    """List runs, newest first."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.runs import run_runs
+
+    run_runs(Connection(endpoint, api_key, project), status, agent, session, limit, as_json=json)
+
+
+@app.command(
+    epilog=_examples(
+        "reflect-otel run 5896a51f0dabc5ee82ea6b6a9ea296e4",
+        "reflect-otel run my-run-7 --json",
+    )
+)
+def run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="Run id or W3C trace id.")],
+    json: Json = False,
+    endpoint: Endpoint = _ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = _PROJECT,
+) -> None:
+    """Show one run: conversation, review, what was learned."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.runs import run_run
+
+    run_run(Connection(endpoint, api_key, project), run_id, as_json=json)
+
+
+@app.command(
+    epilog=_examples(
+        "reflect-otel review my-run-7 --result pass",
+        "reflect-otel review my-run-7 --result fail --feedback 'cancelled without asking first'",
+    )
+)
+def review(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="Run id or W3C trace id.")],
+    result: Annotated[str, typer.Option(metavar="pass|fail", help="The verdict.")],
+    feedback: Annotated[
+        str | None, typer.Option(help="Why, in words; specific feedback makes better memories.")
+    ] = None,
+    score: Annotated[
+        float | None, typer.Option(help="Graded verdict in 0..1. Default: 1 for pass, 0 for fail.")
+    ] = None,
+    json: Json = False,
+    endpoint: Endpoint = _ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = _PROJECT,
+) -> None:
+    """Judge a run; the service learns from it before this returns."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.runs import run_review
+
+    run_review(Connection(endpoint, api_key, project), run_id, result, feedback, score, as_json=json)
+
+
+@app.command(
+    epilog=_examples(
+        "reflect-otel memories",
+        "reflect-otel memories --json --limit 1000",
+    )
+)
+def memories(
+    limit: Limit = 50,
+    json: Json = False,
+    endpoint: Endpoint = _ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = _PROJECT,
+) -> None:
+    """List memories, newest first, with utility and origin."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.memories import run_memories
+
+    run_memories(Connection(endpoint, api_key, project), limit, as_json=json)
+
+
+@app.command(
+    epilog=_examples(
+        "reflect-otel augment 'Cancel the customer's flight'",
+        "reflect-otel augment - < task.txt",
+    )
+)
+def augment(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task in words; - reads standard input.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Most memories to consider.")] = 10,
+    json: Json = False,
+    endpoint: Endpoint = _ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = _PROJECT,
+) -> None:
+    """Print the prompt that a task would get now."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.memories import run_augment
+
+    text = sys.stdin.read() if task == "-" else task
+    run_augment(Connection(endpoint, api_key, project), text, limit, as_json=json)
+
+
+@app.command(
+    epilog=_examples(
+        "reflect-otel doctor",
+        "reflect-otel doctor --probe --json",
+        "reflect-otel doctor --data-dir ./data    (while the service is stopped)",
+    )
+)
+def doctor(
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Look into the data folder of a stopped service instead.")
+    ] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Also send a run by OTLP, read it back, review it and delete it again.")
+    ] = False,
+    http_endpoint: Annotated[
+        str, typer.Option(envvar="REFLECT_HTTP_ENDPOINT", metavar="URL", help="Where the service answers HTTP.")
+    ] = "http://localhost:4318",
+    json: Json = False,
+    endpoint: Endpoint = _ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = _PROJECT,
+) -> None:
+    """Check a service or a data folder; exit code 1 on a bad finding."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.doctor import run_doctor, run_folder_doctor
+
+    if data_dir is not None:
+        sys.exit(run_folder_doctor(data_dir, as_json=json))
+    sys.exit(run_doctor(Connection(endpoint, api_key, project), http_endpoint, probe=probe, as_json=json))
+
+
+@app.command(
+    epilog=_examples(
+        "reflect-otel read traces.jsonl logs.jsonl",
+        "reflect-otel read spans.jsonl.gz --json --by session",
+    )
+)
+def read(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="OTLP/JSON: .json, .jsonl, also .gz.")],
+    by: Annotated[str, typer.Option(metavar="run|session", help="Group spans by run or by conversation.")] = "run",
+    json: Json = False,
+) -> None:
+    """Print the runs in recorded telemetry; needs no service."""
+    from collector_plugin.commands.read import run_read
+
+    sys.exit(run_read(files, by=by, as_json=json))

@@ -1,0 +1,198 @@
+"""``reflect-otel doctor``: is the way from here to the memories open, and if not, where does it end."""
+
+import email.utils
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from rich.text import Text
+
+from collector_plugin.commands.connection import Connection
+from collector_plugin.exit_codes import ExitCode
+from collector_plugin.terminal import build_cell, build_console, build_table, print_json
+from reflect_otel import __version__
+from reflect_otel.capture.connection import parse_address
+from reflect_otel.errors import ReflectError
+
+_TIMEOUT_SECONDS: Final = 5.0
+_MAX_SKEW_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was checked.
+
+    Attributes:
+        check: what was looked at, a stable word.
+        detail: what was found.
+        remedy: what to do about it; empty when it is as it should be.
+    """
+
+    check: str
+    detail: str
+    remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing has to be done."""
+        return not self.remedy
+
+
+def run_doctor(connection: Connection, http_endpoint: str, *, probe: bool, as_json: bool) -> ExitCode:
+    """Check a running service and print what was found.
+
+    Raises:
+        InvalidArgument: for an endpoint that is no address.
+    """
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        lambda: _check_grpc(connection),
+        lambda: _check_project(connection),
+        lambda: _check_http(connection, http_endpoint),
+    ]
+    if probe:
+        checks.append(lambda: _check_probe(connection))
+    findings: list[Finding] = []
+    for check in checks:
+        findings += check()
+    return print_findings(findings, as_json=as_json)
+
+
+def print_findings(findings: list[Finding], *, as_json: bool) -> ExitCode:
+    """Print findings; ``FAILURE`` when one of them needs a remedy."""
+    if as_json:
+        print_json(*({"ok": finding.ok, **_fields(finding)} for finding in findings))
+    else:
+        rows = [(_mark(finding), build_cell(finding.check), finding.detail, finding.remedy) for finding in findings]
+        build_console().print(build_table(("", "check", "found", "remedy"), rows))
+    return ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.FAILURE
+
+
+def _check_grpc(connection: Connection) -> Iterator[Finding]:
+    address = parse_address(connection.endpoint, field="endpoint")
+    open_channel = _secure_channel if address.secure else grpc.insecure_channel
+    with open_channel(address.target) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_SECONDS
+            )
+        except grpc.RpcError as error:
+            yield Finding(
+                check="grpc",
+                detail=f"{address.target}: {error.code().name}",
+                remedy="start the service with `reflect-otel serve`, or set REFLECT_ENDPOINT to where it listens",
+            )
+            return
+    serving = answer.status == health_pb2.HealthCheckResponse.SERVING
+    yield Finding(
+        check="grpc",
+        detail=f"{address.target}: {'serving' if serving else 'not serving'}",
+        remedy="" if serving else "the service is starting or stopping; ask again",
+    )
+
+
+def _secure_channel(target: str) -> grpc.Channel:
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials())
+
+
+def _check_project(connection: Connection) -> Iterator[Finding]:
+    try:
+        with connection.open() as client:
+            newest = next(client.iter_traces(), None)
+    except ReflectError as error:
+        yield Finding(check="project", detail=error.reason, remedy=str(error))
+        return
+    detail = f"readable; newest run {newest.id}" if newest else "readable; no runs yet"
+    yield Finding(check="project", detail=detail)
+
+
+def _check_http(connection: Connection, endpoint: str) -> Iterator[Finding]:
+    try:
+        code, _, _ = _get(endpoint, "/readyz", connection)
+        status_code, body, headers = _get(endpoint, "/status", connection)
+    except OSError as error:
+        yield Finding(
+            check="http",
+            detail=f"{endpoint}: {error}",
+            remedy="check --http-endpoint against the service's --http-address",
+        )
+        return
+    ready = code == http.client.OK
+    yield Finding(
+        check="http",
+        detail=f"{endpoint}: {'ready' if ready else 'not ready'}",
+        remedy="" if ready else "the service is starting, stopping or out of disk; see its log",
+    )
+    yield from _check_clock(headers)
+    if status_code == http.client.OK:
+        yield from _check_status(body)
+    else:
+        yield Finding(check="status", detail=f"HTTP {status_code}", remedy=str(body.get("message", "see its log")))
+
+
+def _check_clock(headers: Mapping[str, str]) -> Iterator[Finding]:
+    sent = email.utils.parsedate_to_datetime(headers["date"]).timestamp()
+    skew_seconds = sent - time.time()
+    far = abs(skew_seconds) > _MAX_SKEW_SECONDS
+    yield Finding(
+        check="clock",
+        detail=f"{skew_seconds:+.0f} s against this machine",
+        remedy="set both clocks by NTP; runs close and sort by these times" if far else "",
+    )
+
+
+def _check_status(status: Mapping[str, Any]) -> Iterator[Finding]:
+    version = str(status.get("version"))
+    yield Finding(
+        check="version",
+        detail=f"service {version}, command {__version__}",
+        remedy="" if version == __version__ else "install the same release on both sides",
+    )
+    for name in sorted(status.keys() - {"version", "ready"}):
+        yield Finding(check=name, detail=str(status[name]))
+
+
+def _check_probe(connection: Connection) -> Iterator[Finding]:
+    from collector_plugin.commands.probe import run_probe
+
+    try:
+        yield Finding(check="probe", detail=run_probe(connection))
+    except ReflectError as error:
+        yield Finding(check="probe", detail=error.reason, remedy=str(error))
+
+
+def _get(endpoint: str, path: str, connection: Connection) -> tuple[int, dict[str, Any], Mapping[str, str]]:
+    address = urlsplit(endpoint)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    asked = {"x-reflect-project": connection.project_id}
+    if connection.api_key:
+        asked["authorization"] = f"Bearer {connection.api_key}"
+    http_connection = kind(address.netloc, timeout=_TIMEOUT_SECONDS)
+    try:
+        http_connection.request("GET", path, headers=asked)
+        response = http_connection.getresponse()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return response.status, _decoded(response.read()), headers
+    finally:
+        http_connection.close()
+
+
+def _decoded(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _mark(finding: Finding) -> Text:
+    return Text("ok", style="green") if finding.ok else Text("BAD", style="bold red")
+
+
+def _fields(finding: Finding) -> dict[str, str]:
+    return {"check": finding.check, "detail": finding.detail, "remedy": finding.remedy}

@@ -1,0 +1,150 @@
+"""``reflect-otel runs``, ``run`` and ``review``: what the service knows of the runs."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from collector_plugin.commands.connection import Connection
+from collector_plugin.terminal import (
+    build_console,
+    build_table,
+    build_verdict,
+    print_json,
+    printable,
+)
+from reflect_otel.errors import InvalidArgument
+from reflect_otel.model.memory import ReviewResult, ReviewStatus, Trace
+
+RUN_COLUMNS: Final = ("run", "task", "agent", "model", "steps#", "tools#", "errors#", "tokens#", "result")
+
+
+def run_runs(
+    connection: Connection, status: str, agent: str | None, session: str | None, limit: int, *, as_json: bool
+) -> None:
+    """Print the newest runs.
+
+    Raises:
+        InvalidArgument: for a status that is none of ``any``, ``pending`` and ``reviewed``.
+        TransportError: when the service does not answer.
+    """
+    wanted = _read_status(status)
+    with connection.open() as client:
+        traces = list(islice(client.iter_traces(review_status=wanted, agent=agent, session_id=session), limit))
+    if as_json:
+        print_json(*traces)
+        return
+    print_runs(traces)
+    if not traces:
+        print(
+            "No runs. Send some: point an OTLP exporter at the service, or try `reflect-otel demo`.", file=sys.stderr
+        )
+    elif len(traces) == limit:
+        print(f"The newest {limit}; --limit shows more.", file=sys.stderr)
+
+
+def print_runs(traces: Iterable[Trace]) -> None:
+    """Runs as a table, one a line."""
+    build_console().print(build_table(RUN_COLUMNS, map(build_run_row, traces), fixed=("run",)))
+
+
+def build_run_row(trace: Trace) -> Sequence[object]:
+    """The cells of ``RUN_COLUMNS``."""
+    return (
+        trace.id,
+        trace.task,
+        trace.agent,
+        trace.model,
+        trace.steps,
+        trace.tool_calls,
+        trace.tool_errors + trace.llm_errors,
+        (trace.input_tokens + trace.output_tokens) or None,
+        build_verdict(trace.review.result if trace.review else None),
+    )
+
+
+def run_run(connection: Connection, run_id: str, *, as_json: bool) -> None:
+    """Print one run with its conversation.
+
+    Raises:
+        NotFound: when the project has no such run.
+        TransportError: when the service does not answer.
+    """
+    with connection.open() as client:
+        trace = client.get_trace(run_id)
+    if as_json:
+        print_json(trace)
+        return
+    _print_run(trace)
+
+
+def run_review(
+    connection: Connection, run_id: str, result: str, feedback: str | None, score: float | None, *, as_json: bool
+) -> None:
+    """Review a run and print what came of it.
+
+    Raises:
+        InvalidArgument: for a result other than pass and fail, or a score outside 0..1.
+        NotFound: when the project has no such run.
+        TransportError: when the service does not answer.
+    """
+    verdict = ReviewResult.parse(result)
+    with connection.open() as client:
+        trace = client.review_trace(run_id, result=verdict.value, feedback_text=feedback, score=score)
+    if as_json:
+        print_json(trace)
+        return
+    learned = f"memory {trace.created_memory_id}" if trace.created_memory_id else "no new memory"
+    print(printable(f"{trace.id}: {verdict.value}; {learned}"))
+
+
+def _read_status(status: str) -> str | None:
+    if status == "any":
+        return None
+    if status in set(ReviewStatus):
+        return status
+    raise InvalidArgument(f"unknown status {status[:60]!r}; use any, pending or reviewed", field="status")
+
+
+def _print_run(trace: Trace) -> None:
+    console = build_console()
+    for name, value in _facts(trace):
+        if value not in (None, ""):
+            console.print(Text(f"{name:>11}  ", style="dim") + Text(printable(str(value))), soft_wrap=True)
+    for message in trace.trajectory:
+        console.print()
+        _print_message(console, message)
+
+
+def _facts(trace: Trace) -> Iterator[tuple[str, object]]:
+    yield "run", trace.id
+    yield "task", trace.task
+    yield "agent", trace.agent
+    yield "model", trace.model
+    yield "session", trace.session_id
+    yield "steps", trace.steps
+    yield "tools", f"{trace.tool_calls} calls, {trace.tool_errors} failed"
+    yield "model calls", f"{trace.llm_calls} answered, {trace.llm_errors} failed"
+    yield "tokens", f"{trace.input_tokens:,} in, {trace.output_tokens:,} out"
+    yield "closed by", trace.closed_by
+    yield "status", trace.ingest_status
+    yield "error", trace.last_ingest_error
+    yield "review", trace.review.result.value if trace.review else trace.review_status
+    yield "feedback", trace.review.feedback if trace.review else None
+    yield "served", ", ".join(trace.retrieved_memory_ids)
+    yield "learned", trace.created_memory_id
+    yield "trace ids", ", ".join(trace.trace_ids)
+
+
+def _print_message(console: Console, message: Mapping[str, Any]) -> None:
+    console.print(Text(printable(str(message.get("role", ""))), style="bold"))
+    content = message.get("content")
+    if content:
+        console.print(Text(printable(str(content), keep_lines=True)), soft_wrap=True)
+    for call in message.get("tool_calls") or ():
+        function = call.get("function") or {}
+        line = f"-> {function.get('name', '')} {function.get('arguments', '')}"
+        console.print(Text(printable(line), style="cyan"), soft_wrap=True)
