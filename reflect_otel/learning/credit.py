@@ -1,0 +1,88 @@
+"""Who gets the reward of a run: the ledger entries of the memories served to it, and what they change. Pure.
+
+Every distinct memory that was served gets the full reward, once per run, except the one drawn from this very run.
+Nothing is adjusted in place: the ledger of each memory is replayed with the run's entry added, changed or gone.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reflect_otel.learning.utility import UtilityState, recompute
+from reflect_otel.learning.verdict import Verdict
+from reflect_otel.model.memory import Memory, Review, UtilityEvent
+from reflect_otel.ports import RunDetail
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What one run's verdict changes in the ledger.
+
+    Attributes:
+        events: the run's own entries, replacing its earlier ones.
+        updated: entries of other runs whose ``before`` or ``after`` moved with them.
+        recomputed: memories whose utility, uses or passes changed.
+    """
+
+    events: tuple[UtilityEvent, ...] = ()
+    updated: tuple[UtilityEvent, ...] = ()
+    recomputed: tuple[Memory, ...] = ()
+
+
+def build_credit(
+    detail: RunDetail,
+    verdict: Verdict | None,
+    memories: Mapping[str, Memory],
+    ledger: Sequence[UtilityEvent],
+) -> Credit:
+    """The credit of a run.
+
+    Args:
+        detail: the run with its reviews and the ids served to it.
+        verdict: ``None`` withdraws what the run gave.
+        memories: the memories that exist, of those served to the run and those in its ledger entries.
+        ledger: every entry of all those memories.
+    """
+    run_id = detail.record.run_id
+    own = {event.memory_id: event for event in ledger if event.run_id == run_id}
+    sequence = next((event.sequence for event in own.values()), _first_reviewed(detail.reviews))
+    events: list[UtilityEvent] = []
+    updated: list[UtilityEvent] = []
+    recomputed: list[Memory] = []
+    credited = _credited(detail, memories, own) if verdict is not None else ()
+    for memory_id in dict.fromkeys((*credited, *own)):
+        entries = [event for event in ledger if event.memory_id == memory_id and event.run_id != run_id]
+        if verdict is not None and memory_id in credited:
+            entries.append(_entry(memory_id, run_id, verdict, sequence))
+        state = recompute(entries)
+        events += [event for event in state.events if event.run_id == run_id]
+        updated += [event for event in state.events if event.run_id != run_id and event not in entries]
+        recomputed += _changed(memories.get(memory_id), state)
+    return Credit(tuple(events), tuple(updated), tuple(recomputed))
+
+
+def with_utility(memory: Memory, state: UtilityState) -> Memory:
+    """The memory with the numbers of its ledger."""
+    return replace(memory, utility=state.utility, uses=state.uses, passes=state.passes)
+
+
+def _credited(detail: RunDetail, memories: Mapping[str, Memory], own: Mapping[str, UtilityEvent]) -> tuple[str, ...]:
+    def is_credited(memory_id: str) -> bool:
+        memory = memories.get(memory_id)
+        return memory_id in own if memory is None else memory.created_from != detail.record.run_id
+
+    return tuple(filter(is_credited, dict.fromkeys(detail.served)))
+
+
+def _entry(memory_id: str, run_id: str, verdict: Verdict, sequence: int) -> UtilityEvent:
+    return UtilityEvent(
+        memory_id=memory_id, run_id=run_id, reward=verdict.reward, alpha=verdict.alpha, sequence=sequence
+    )
+
+
+def _changed(memory: Memory | None, state: UtilityState) -> Iterable[Memory]:
+    after = None if memory is None else with_utility(memory, state)
+    return () if after is None or after == memory else (after,)
+
+
+def _first_reviewed(reviews: Sequence[Review]) -> int:
+    return min((review.created_ns for review in reviews), default=0)

@@ -1,0 +1,96 @@
+"""Everything one learning job changes, worked out from what the store holds; nothing is written here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from reflect_otel.errors import NotFound
+from reflect_otel.learning.credit import build_credit, with_utility
+from reflect_otel.learning.lesson import build_learning_input, build_memory, build_retrieval_key, is_echo
+from reflect_otel.learning.utility import recompute
+from reflect_otel.learning.verdict import Verdict, build_verdict
+from reflect_otel.model.memory import LearningInput, Memory, UtilityEvent
+from reflect_otel.model.trajectory import Task, Trajectory
+from reflect_otel.ports import Clock, Embedder, LearningJob, LearningOutcome, Reflector, RunDetail, Store
+
+
+class OutcomeReader:
+    """Reads a run with its reviews and tells what learning from it changes."""
+
+    def __init__(self, store: Store, embedder: Embedder, reflector: Reflector, clock: Clock) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._reflector = reflector
+        self._clock = clock
+
+    def read_outcome(self, job: LearningJob) -> LearningOutcome:
+        """The outcome of a job; an empty one when its run is gone, a withdrawal when it has no review any more."""
+        detail = self._store.find_run(job.project_id, job.run_id)
+        if detail is None:
+            return LearningOutcome(job=job)
+        own = self._store.find_utility_events(job.project_id, run_id=job.run_id)
+        known = self._find_memories(detail, own)
+        verdict = build_verdict(detail.reviews)
+        credit = build_credit(detail, verdict, known, self._read_ledger(detail, own))
+        outcome = LearningOutcome(
+            job=job,
+            events=credit.events,
+            updated=credit.updated,
+            recomputed=credit.recomputed,
+            removed_memory_id=detail.created_memory_id,
+        )
+        if verdict is None:
+            return outcome
+        served = [known[key] for key in detail.served if key in known and known[key].created_from != job.run_id]
+        return self._with_memory(outcome, detail, verdict, served)
+
+    def _with_memory(
+        self, outcome: LearningOutcome, detail: RunDetail, verdict: Verdict, served: Sequence[Memory]
+    ) -> LearningOutcome:
+        lesson = build_learning_input(detail.record, self._read_trajectory(detail), verdict, served)
+        memory = self._reflect(detail, lesson)
+        if memory is None:
+            return outcome
+        texts = [build_retrieval_key(memory), memory.reflection, *lesson.served_texts]
+        task_vector, content_vector, *told = self._embedder.embed(texts)
+        if is_echo(content_vector, told):
+            return outcome
+        return replace(
+            outcome,
+            memory=memory,
+            task_vector=task_vector,
+            content_vector=content_vector,
+            embedder_id=self._embedder.id,
+            removed_memory_id=None if detail.created_memory_id == memory.id else detail.created_memory_id,
+        )
+
+    def _reflect(self, detail: RunDetail, lesson: LearningInput) -> Memory | None:
+        reflection = self._reflector.reflect(lesson)
+        if reflection is None or not reflection.text.strip():
+            return None
+        memory = build_memory(detail.record, lesson, reflection, self._clock())
+        known = self._store.find_memory(detail.record.project_id, memory.id)
+        if known is not None:
+            memory = replace(memory, created_ns=known.created_ns, status=known.status)
+        ledger = self._store.find_utility_events(detail.record.project_id, memory_ids=[memory.id])
+        return with_utility(memory, recompute(ledger))
+
+    def _read_trajectory(self, detail: RunDetail) -> Trajectory:
+        record = detail.record
+        try:
+            return self._store.get_trajectory(record.project_id, record.run_id)
+        except NotFound:
+            return Trajectory(task=Task(text=record.task), final_response=record.final_response)
+
+    def _read_ledger(self, detail: RunDetail, own: Sequence[UtilityEvent]) -> Sequence[UtilityEvent]:
+        memory_ids = _memory_ids(detail, own)
+        if not memory_ids:
+            return ()
+        return self._store.find_utility_events(detail.record.project_id, memory_ids=memory_ids)
+
+    def _find_memories(self, detail: RunDetail, own: Sequence[UtilityEvent]) -> Mapping[str, Memory]:
+        found = (self._store.find_memory(detail.record.project_id, key) for key in _memory_ids(detail, own))
+        return {memory.id: memory for memory in found if memory is not None}
+
+
+def _memory_ids(detail: RunDetail, own: Sequence[UtilityEvent]) -> list[str]:
+    return list(dict.fromkeys((*detail.served, *(event.memory_id for event in own))))

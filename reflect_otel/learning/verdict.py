@@ -1,0 +1,62 @@
+"""From several reviews of one run to one verdict. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reflect_otel.learning.utility import PASS_REWARD
+from reflect_otel.model.memory import Review, ReviewResult, ReviewSource
+
+TRUST: Final = {ReviewSource.HUMAN: 1.0, ReviewSource.CODE: 1.0, ReviewSource.LLM: 0.5}
+"""Weight of a reviewer: an automatic judge counts half."""
+
+_LONGEST_FEEDBACK: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the reviews of a run come to.
+
+    Attributes:
+        reward: in [0, 1]; what the memories served to the run are credited with.
+        feedback: the reasons of the reviews that agree with the result, most trusted and newest first.
+        alpha: step-size override of the newest review that names one.
+    """
+
+    result: ReviewResult
+    reward: float
+    feedback: str | None = None
+    alpha: float | None = None
+
+
+def build_verdict(reviews: Sequence[Review]) -> Verdict | None:
+    """The verdict, or ``None`` without reviews.
+
+    The reward is the mean of the rewards, weighted by trust. The result is the weighted majority of pass and fail;
+    a draw is decided by the reward.
+    """
+    if not reviews:
+        return None
+    ordered = sorted(reviews, key=lambda review: (-TRUST[review.source], -review.created_ns, review.key))
+    reward = _mean(ordered, [review.reward for review in ordered])
+    approval = _mean(ordered, [float(review.result is ReviewResult.PASS) for review in ordered])
+    passed = approval > 0.5 or (approval == 0.5 and reward >= PASS_REWARD)
+    result = ReviewResult.PASS if passed else ReviewResult.FAIL
+    newest = sorted(ordered, key=lambda review: -review.created_ns)
+    return Verdict(
+        result=result,
+        reward=reward,
+        feedback=_feedback([review for review in ordered if review.result is result]),
+        alpha=next((review.alpha for review in newest if review.alpha is not None), None),
+    )
+
+
+def _mean(reviews: Sequence[Review], values: Sequence[float]) -> float:
+    weights = [TRUST[review.source] for review in reviews]
+    mean = sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
+    return min(1.0, max(0.0, mean))
+
+
+def _feedback(reviews: Sequence[Review]) -> str | None:
+    texts = (review.feedback.strip() for review in reviews if review.feedback)
+    return "\n".join(dict.fromkeys(filter(None, texts)))[:_LONGEST_FEEDBACK] or None
