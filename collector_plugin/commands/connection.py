@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from reflect_otel.client import ReflectClient
+from reflect_otel.client.client import ReflectClient
 
 _AUGMENT_TIMEOUT_SECONDS: Final = 10.0
 """A person waits longer than an agent may."""

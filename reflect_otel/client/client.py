@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -149,13 +149,16 @@ class ReflectClient:
 
     def list_memories(self) -> list[Memory]:
         """Every memory of the project, newest first."""
-        memories: list[Memory] = []
+        return list(self.iter_memories())
+
+    def iter_memories(self) -> Iterator[Memory]:
+        """Every memory of the project, newest first, fetched as they are asked for."""
         request = wire.ListMemoriesRequest(page_size=_PAGE_SIZE)
         while True:
             page = self._call("ListMemories", request)
-            memories.extend(map(codec.read_memory, page.memories))
+            yield from map(codec.read_memory, page.memories)
             if not page.next_page_token:
-                return memories
+                return
             request.page_token = page.next_page_token
 
     # --- traces and reviews ---------------------------------------------------------------------------
@@ -292,13 +295,18 @@ class ReflectClient:
             agent: only runs of this agent.
             session_id: only runs of this conversation.
         """
-        traces: list[Trace] = []
+        return list(self.iter_traces(review_status=review_status, agent=agent, session_id=session_id))
+
+    def iter_traces(
+        self, *, review_status: str | None = None, agent: str | None = None, session_id: str | None = None
+    ) -> Iterator[Trace]:
+        """As ``list_traces``, fetched as they are asked for."""
         request = requests.build_list_traces(review_status, agent, session_id, _PAGE_SIZE)
         while True:
             page = self._call("ListTraces", request)
-            traces.extend(map(codec.read_trace, page.traces))
+            yield from map(codec.read_trace, page.traces)
             if not page.next_page_token:
-                return traces
+                return
             request.page_token = page.next_page_token
 
     def review_trace(
