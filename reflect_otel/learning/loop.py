@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reflect_otel.errors import NotFound
+from reflect_otel.learning.lesson import build_retrieval_key
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.outcome import OutcomeReader
+from reflect_otel.model.memory import Memory
 from reflect_otel.ports import Clock, Embedder, LearningJob, LearningOutcome, Reflector, Store, StoredVector
 
 MAX_TRIES: Final = 6
@@ -58,6 +60,7 @@ class LearningLoop:
     ) -> None:
         self._store = store
         self._table = table
+        self._embedder = embedder
         self._outcomes = OutcomeReader(store, embedder, reflector, clock)
         self._clock = clock
         self._on_changed = on_changed
@@ -132,6 +135,17 @@ class LearningLoop:
             with self._ended:
                 if self._ended_tries == seen:
                     self._ended.wait(min(left, _WAIT_SECONDS))
+
+    def write_memory(self, project_id: str, memory: Memory) -> None:
+        """Store a memory written by hand; it can be served as soon as this returns."""
+        stored = StoredVector(
+            project_id=project_id,
+            memory=memory,
+            task_vector=self._embedder.embed([build_retrieval_key(memory)])[0],
+            embedder_id=self._embedder.id,
+        )
+        self._store.write_memory(project_id, stored)
+        self._table.write(stored)
 
     def _work(self) -> None:
         while not self._stopping.is_set():

@@ -302,6 +302,7 @@ class Operations:
             )
         raise DeadlineExceeded(
             f"the review of run {run_id!r} is stored and its learning goes on; use WaitTrace with require_reviewed"
+            + (f" (last try: {trace.last_ingest_error})" if trace.last_ingest_error else "")
         )
 
 

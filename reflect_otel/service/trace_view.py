@@ -1,5 +1,6 @@
 """From a stored run to the *trace* of the public API."""
 
+from reflect_otel.learning.loop import MAX_TRIES
 from reflect_otel.model.memory import IngestStatus, Review, ReviewStatus, Trace
 from reflect_otel.model.spans import RunState
 from reflect_otel.model.trajectory import Trajectory
@@ -33,8 +34,8 @@ def ingest_status(detail: RunDetail, *, has_trajectory: bool = True) -> IngestSt
     it could not be read (``RunRecord.last_error``)             failed
     it is closed, but has not been read yet                     processing
     it has no review, or every review was learned from          completed
-    the last try to learn from its reviews failed               failed
-    otherwise: learning is under way                            processing
+    every try to learn from its reviews failed                  failed
+    otherwise: learning is under way, or will be tried again    processing
     ==========================================================  ============
     """
     if detail.record.state is not RunState.CLOSED:
@@ -45,7 +46,7 @@ def ingest_status(detail: RunDetail, *, has_trajectory: bool = True) -> IngestSt
         return IngestStatus.PROCESSING
     if not detail.reviews or detail.learned:
         return IngestStatus.COMPLETED
-    return IngestStatus.FAILED if detail.last_error else IngestStatus.PROCESSING
+    return IngestStatus.FAILED if detail.attempts >= MAX_TRIES else IngestStatus.PROCESSING
 
 
 def _build(detail: RunDetail, status: IngestStatus, chat: tuple[dict[str, object], ...]) -> Trace:
