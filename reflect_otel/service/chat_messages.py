@@ -11,11 +11,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from reflect_otel.dialects.parts import RAW_ARGUMENTS
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.trajectory import Message, Role, ToolCall, ToolResponse
 
-RAW_ARGUMENTS: Final = "_raw"
-"""The one key of ``ToolCall.arguments`` when a model wrote arguments that are no JSON object."""
 
 MAX_PART_DEPTH: Final = 16
 """Deeper content parts stay JSON text: as nested wire messages they could not be parsed again."""
