@@ -120,7 +120,8 @@ def _read_choice(number: int, numbers: Mapping[_Choice, int], field: str) -> _Ch
 
 
 def _read_struct(struct: Struct) -> dict[str, Any]:
-    return {key: _read_value(value) for key, value in struct.fields.items()}
+    """The object with its keys sorted: a protobuf map has no order, and the same run must read the same twice."""
+    return {key: _read_value(struct.fields[key]) for key in sorted(struct.fields)}
 
 
 def _read_value(value: Value) -> Any:

@@ -1,0 +1,34 @@
+import pytest
+
+from reflect_otel.service.auth import Authenticator, hash_key
+from reflect_otel.testing.fakes import InMemoryIndex, InMemoryStore
+from tests.unit.service.backend import Api, Backend, serving
+
+KEYS = {"shop": "rf_live_shop_0123456789", "bank": "rf_live_bank_0123456789"}
+
+
+@pytest.fixture
+def backend():
+    backend = Backend(InMemoryStore(), InMemoryIndex)
+    yield backend
+    backend.loop.stop(5)
+
+
+@pytest.fixture
+def address(backend):
+    with serving(backend, Authenticator({hash_key(key): name for name, key in KEYS.items()})) as address:
+        yield address
+
+
+@pytest.fixture
+def api(address):
+    api = Api(address, KEYS["shop"])
+    yield api
+    api.channel.close()
+
+
+@pytest.fixture
+def bank(address):
+    api = Api(address, KEYS["bank"])
+    yield api
+    api.channel.close()
