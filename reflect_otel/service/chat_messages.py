@@ -15,7 +15,6 @@ from reflect_otel.dialects.parts import RAW_ARGUMENTS
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.trajectory import Message, Role, ToolCall, ToolResponse
 
-
 MAX_PART_DEPTH: Final = 16
 """Deeper content parts stay JSON text: as nested wire messages they could not be parsed again."""
 

@@ -19,7 +19,6 @@ from reflect_otel.model.memory import (
     RetrievalOptions,
     Review,
     ReviewStatus,
-    Served,
     Trace,
     TraceDraft,
     TraceSubmission,
@@ -27,8 +26,15 @@ from reflect_otel.model.memory import (
 from reflect_otel.model.spans import RunState
 from reflect_otel.ports import Clock, Intake, RunFilter, Settings, Store
 from reflect_otel.service import validation
-from reflect_otel.service.paging import Page, build_page, read_page_token, require_page_size
+from reflect_otel.service.paging import (
+    Page,
+    build_page,
+    count_text_bytes,
+    read_page_token,
+    require_page_size,
+)
 from reflect_otel.service.run_lookup import RunLookup
+from reflect_otel.service.served import build_served
 from reflect_otel.service.trace_changes import TraceChanges
 from reflect_otel.service.trace_view import build_summary
 from reflect_otel.service.watch import RunWatch
@@ -95,7 +101,7 @@ class Operations:
         validation.require_metadata(options.metadata_filter, "options.metadata_filter")
         augmented = self._retriever.augment(project_id, task, options)
         if augmented.memories and (run_id or trace_id):
-            self._intake.submit_served(project_id, _build_served(augmented.memories, run_id, trace_id, self._clock()))
+            self._intake.submit_served(project_id, build_served(augmented.memories, run_id, trace_id, self._clock()))
         return augmented
 
     def query_memories(self, project_id: str, task: str, options: RetrievalOptions) -> list[Memory]:
@@ -150,16 +156,9 @@ class Operations:
         Raises:
             InvalidArgument: the page size is out of range, or the token was made for another filter.
         """
-        size = require_page_size(page_size)
-        scope = ("traces", project_id, review_status and review_status.value, agent, session_id)
-        before = read_page_token(scope, page_token)
-        if before is None:
-            self._runs.settle()
-        only = RunFilter(
-            review_status=review_status and review_status.value, agent=agent, session_id=session_id, before=before
-        )
-        found = self._store.find_runs(project_id, only, size + 1)
-        page = build_page(found, size, scope, lambda detail: (detail.record.first_seen_ns, detail.record.run_id))
+        status = review_status and review_status.value
+        only = RunFilter(review_status=status, agent=agent, session_id=session_id)
+        page = self._runs.find_page(project_id, only, page_size, page_token)
         return Page(items=tuple(map(build_summary, page.items)), next_page_token=page.next_page_token)
 
     def review_trace(
@@ -286,7 +285,7 @@ class Operations:
         size = require_page_size(page_size)
         scope = ("memories", project_id)
         found = self._store.find_memories(project_id, before=read_page_token(scope, page_token), limit=size + 1)
-        return build_page(found, size, scope, lambda memory: (memory.created_ns, memory.id))
+        return build_page(found, size, scope, lambda memory: (memory.created_ns, memory.id), _memory_bytes)
 
     def _require_task(self, task: str) -> None:
         validation.require_text(task, "task", self._settings.max_task_bytes)
@@ -306,19 +305,5 @@ class Operations:
         )
 
 
-def _build_served(
-    memories: Sequence[Memory], run_id: str, trace_id: bytes | None, served_ns: int
-) -> Sequence[Served]:
-    return [
-        Served(
-            memory_id=memory.id,
-            trace_id=trace_id,
-            run_id=run_id or None,
-            rank=rank,
-            similarity=memory.similarity,
-            utility=memory.utility,
-            score=memory.score,
-            served_ns=served_ns,
-        )
-        for rank, memory in enumerate(memories, start=1)
-    ]
+def _memory_bytes(memory: Memory) -> int:
+    return count_text_bytes(memory.task, memory.reflection, *memory.metadata.values())

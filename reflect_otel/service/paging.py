@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from reflect_otel.errors import InvalidArgument
@@ -15,6 +16,9 @@ MAX_PAGE_SIZE: Final = 1000
 
 PageKey: TypeAlias = tuple[int, str]
 """(Unix nanoseconds, id) of the last item of the previous page; lists run newest first."""
+
+MAX_PAGE_BYTES: Final = 3 * 1024 * 1024
+"""Long texts end a page early: gRPC clients take 4 MiB unless told otherwise."""
 
 _MAX_TOKEN_CHARACTERS: Final = 2000
 
@@ -30,12 +34,26 @@ class Page(Generic[_Item]):
 
 
 def build_page(
-    found: Sequence[_Item], page_size: int, scope: tuple[str | None, ...], key: Callable[[_Item], PageKey]
+    found: Sequence[_Item],
+    page_size: int,
+    scope: tuple[str | None, ...],
+    key: Callable[[_Item], PageKey],
+    count_bytes: Callable[[_Item], int],
 ) -> Page[_Item]:
-    """The page of what was found with ``limit=page_size + 1``: the one too many tells that there is a next page."""
-    items = tuple(found[:page_size])
-    more = len(found) > page_size
+    """The page of what was found with ``limit=page_size + 1``: the one too many tells that there is a next page.
+
+    It ends early where the items would grow beyond ``MAX_PAGE_BYTES``, but never empty.
+    """
+    sizes = accumulate(count_bytes(item) for item in found)
+    fitting = sum(1 for _ in takewhile(lambda size: size <= MAX_PAGE_BYTES, sizes))
+    items = tuple(found[: min(page_size, max(1, fitting))])
+    more = len(found) > len(items)
     return Page(items=items, next_page_token=build_page_token(scope, key(items[-1])) if more else "")
+
+
+def count_text_bytes(*texts: str | None) -> int:
+    """Size of texts on the wire, rounded up."""
+    return sum(len(text) if text.isascii() else 4 * len(text) for text in texts if text)
 
 
 def require_page_size(page_size: int) -> int:

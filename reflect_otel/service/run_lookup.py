@@ -1,11 +1,20 @@
-"""Finding a run for a caller who may have sent it a moment ago, and turning it into a trace."""
+"""Finding runs for a caller who may have sent them a moment ago, and turning them into traces."""
 
+from dataclasses import replace
 from typing import Final
 
 from reflect_otel.errors import NotFound
 from reflect_otel.model.memory import Trace
 from reflect_otel.model.trajectory import Trajectory
-from reflect_otel.ports import Intake, RunDetail, Store
+from reflect_otel.ports import Intake, RunDetail, RunFilter, Store
+from reflect_otel.service.paging import (
+    Page,
+    PageKey,
+    build_page,
+    count_text_bytes,
+    read_page_token,
+    require_page_size,
+)
 from reflect_otel.service.trace_view import build_trace
 from reflect_otel.service.validation import require_id
 
@@ -50,6 +59,20 @@ class RunLookup:
             )
         return detail
 
+    def find_page(self, project_id: str, only: RunFilter, page_size: int, page_token: str) -> Page[RunDetail]:
+        """A page of runs, newest first; the first one also holds what was accepted a moment ago.
+
+        Raises:
+            InvalidArgument: the page size is out of range, or the token was made for another filter.
+        """
+        size = require_page_size(page_size)
+        scope = ("traces", project_id, only.review_status, only.agent, only.session_id)
+        before = read_page_token(scope, page_token)
+        if before is None:
+            self.settle()
+        found = self._store.find_runs(project_id, replace(only, before=before), size + 1)
+        return build_page(found, size, scope, _page_key, _count_bytes)
+
     def view(self, project_id: str, detail: RunDetail) -> Trace:
         """The run as a trace with its conversation."""
         return build_trace(detail, self._find_trajectory(project_id, detail.record.run_id))
@@ -59,3 +82,13 @@ class RunLookup:
             return self._store.get_trajectory(project_id, run_id)
         except NotFound:
             return None
+
+
+def _page_key(detail: RunDetail) -> PageKey:
+    return detail.record.first_seen_ns, detail.record.run_id
+
+
+def _count_bytes(detail: RunDetail) -> int:
+    record = detail.record
+    feedback = (review.feedback for review in detail.reviews)
+    return count_text_bytes(record.task, record.final_response, *record.metadata.values(), *feedback, *detail.served)

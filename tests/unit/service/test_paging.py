@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reflect_otel.errors import InvalidArgument
-from reflect_otel.service.paging import build_page, build_page_token, read_page_token, require_page_size
+from reflect_otel.service.paging import (
+    MAX_PAGE_BYTES,
+    build_page,
+    build_page_token,
+    count_text_bytes,
+    read_page_token,
+    require_page_size,
+)
 
 SCOPE = ("traces", "shop", "pending", None)
 keys = st.tuples(st.integers(0, 2**63 - 1), st.text(max_size=100))
@@ -35,12 +42,27 @@ def test_a_damaged_token_is_a_typed_error(token):
         read_page_token(SCOPE, token)
 
 
+def page_of(found, page_size, item_bytes=1):
+    return build_page(found, page_size, SCOPE, lambda item: (item, str(item)), lambda item: item_bytes)
+
+
 def test_a_page_says_whether_there_is_another():
-    page = build_page([3, 2, 1], 2, SCOPE, lambda item: (item, str(item)))
+    page = page_of([3, 2, 1], 2)
     assert page.items == (3, 2)
     assert read_page_token(SCOPE, page.next_page_token) == (2, "2")
-    assert build_page([3, 2], 2, SCOPE, lambda item: (item, str(item))).next_page_token == ""
-    assert build_page([], 2, SCOPE, lambda item: (item, str(item))).items == ()
+    assert page_of([3, 2], 2).next_page_token == ""
+    assert page_of([], 2).items == ()
+
+
+@pytest.mark.parametrize(("item_bytes", "expected"), [(MAX_PAGE_BYTES // 2, (3, 2)), (MAX_PAGE_BYTES + 1, (3,))])
+def test_a_page_of_large_items_ends_early_but_never_empty(item_bytes, expected):
+    page = page_of([3, 2, 1], 3, item_bytes)
+    assert page.items == expected
+    assert read_page_token(SCOPE, page.next_page_token) == (expected[-1], str(expected[-1]))
+
+
+def test_text_is_counted_by_what_it_may_need_on_the_wire():
+    assert count_text_bytes("abc", None, "", "ä") == 3 + 4
 
 
 def test_page_sizes_outside_the_range_are_refused():
