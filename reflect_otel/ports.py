@@ -20,6 +20,7 @@ from reflect_otel.model.memory import (
     TraceDraft,
     UtilityEvent,
 )
+from reflect_otel.model.reading import SpanReading
 from reflect_otel.model.spans import LogRecord, Run, SpanRecord
 from reflect_otel.model.trajectory import Trajectory
 
@@ -261,12 +262,24 @@ class Reflector(Protocol):
 
 
 class DialectReader(Protocol):
-    """Reads one instrumentation's spans. Pure; reports what it cannot read instead of raising."""
+    """Reads the spans of one instrumentation. Pure; reports what it cannot read instead of raising.
+
+    Attributes:
+        name: shown in ``Trajectory.dialects``.
+        rank: a span may be written in several dialects; the lowest rank speaks first, the others fill gaps.
+            Framework-specific readers stand at 30, general ones at 50.
+        is_last_resort: read only spans that no other reader claims.
+    """
 
     name: str
+    rank: int
+    is_last_resort: bool
 
-    def claims(self, span: SpanRecord) -> bool:
-        """Whether this span is written in this dialect."""
+    def claims(self, span: SpanRecord, logs: Sequence[LogRecord], /) -> bool:
+        """Whether the span, or a log record written in it, speaks this dialect. Cheap: called for every span."""
+
+    def read(self, span: SpanRecord, logs: Sequence[LogRecord], /) -> SpanReading:
+        """The facts on a span that this reader claims; ``logs`` are those written in the span, in order."""
 
 
 class Intake(Protocol):

@@ -1,0 +1,170 @@
+"""``reflect-otel read FILE...``: the runs in recorded OTLP/JSON files, without a service.
+
+With ``--json`` one object a line, one a run::
+
+    run_id, session_id, agent, model, trace_ids [hex], task, final_response, error,
+    messages [{role, content, tool_calls [{id, name, arguments}], tool_response {id, name, response, error}}],
+    steps, llm_calls, llm_errors, input_tokens, output_tokens, cached_input_tokens, reasoning_output_tokens,
+    tool_calls, tool_errors, env_time, llm_time, total_time, termination_reason, dialects, inferred, problems
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from collector_plugin.commands.plain_values import plain_mapping
+from collector_plugin.otlp.files import iter_file
+from collector_plugin.otlp.json_format import Telemetry
+from reflect_otel.dialects.reader import read_trajectory
+from reflect_otel.errors import InvalidArgument
+from reflect_otel.model.spans import Run
+from reflect_otel.model.trajectory import ExecutionMetrics, Message, Trajectory, TrajectoryMetrics
+from reflect_otel.runs.grouping import group_runs
+
+
+def run_read(paths: Sequence[Path], *, json_output: bool, by: Literal["run", "session"] = "run") -> int:
+    """Read the files and print what is in them.
+
+    Args:
+        paths: OTLP/JSON files (.jsonl, .json, gzipped or not) of traces and of logs, in any order.
+        json_output: one JSON object a line instead of a table.
+        by: one entry a run, or one a session with its runs in one conversation.
+
+    Returns:
+        The exit code: 0, or 1 when nothing could be read.
+    """
+    telemetry = _read_telemetry(paths)
+    runs = group_runs(telemetry.spans, telemetry.logs)
+    trajectories = _by_session(runs) if by == "session" else map(read_trajectory, runs)
+    if json_output:
+        for trajectory in trajectories:
+            print(json.dumps(describe(trajectory), allow_nan=False))
+    else:
+        _print_table(list(trajectories))
+    return 0 if telemetry.spans or telemetry.logs else 1
+
+
+def read_files(paths: Iterable[Path]) -> Iterator[Trajectory]:
+    """The trajectory of every run in these files; what cannot be read is told on standard error."""
+    telemetry = _read_telemetry(paths)
+    return map(read_trajectory, group_runs(telemetry.spans, telemetry.logs))
+
+
+def _read_telemetry(paths: Iterable[Path]) -> Telemetry:
+    telemetry = Telemetry()
+    for path in paths:
+        try:
+            for found in iter_file(path):
+                if isinstance(found, InvalidArgument):
+                    _complain(str(found))
+                else:
+                    telemetry.extend(found)
+        except OSError as error:
+            _complain(f"{path}: {error.strerror or error}; check the path and its permissions")
+    for rejected in (*telemetry.rejected_spans, *telemetry.rejected_logs):
+        _complain(f"left out record {rejected.position} of its request: {rejected.reason}")
+    return telemetry
+
+
+def _complain(text: str) -> None:
+    print(f"reflect-otel read: {text}", file=sys.stderr)
+
+
+def _by_session(runs: Sequence[Run]) -> Iterator[Trajectory]:
+    """One trajectory a session; runs without a session stay alone."""
+    sessions: dict[str, list[Run]] = {}
+    for run in runs:
+        session = read_trajectory(run).task.conversation_id
+        sessions.setdefault(f"session {session}" if session else f"run {run.run_id}", []).append(run)
+    for members in sessions.values():
+        spans = [span for run in members for span in run.spans]
+        logs = [log for run in members for log in run.logs]
+        yield read_trajectory(Run(run_id=members[0].run_id, spans=spans, logs=logs))
+
+
+def describe(trajectory: Trajectory) -> dict[str, Any]:
+    """A trajectory as the JSON object that ``--json`` prints."""
+    metrics = trajectory.metrics or TrajectoryMetrics()
+    times = trajectory.execution_metrics or ExecutionMetrics()
+    return {
+        "run_id": trajectory.run_id,
+        "session_id": trajectory.task.conversation_id,
+        "agent": trajectory.agent,
+        "model": trajectory.model,
+        "trace_ids": list(trajectory.trace_ids),
+        "task": trajectory.task.text,
+        "num_turns": trajectory.task.num_turns,
+        "final_response": trajectory.final_response,
+        "error": trajectory.error,
+        "messages": [_describe_message(message) for message in trajectory.messages],
+        "steps": len(trajectory.steps),
+        "llm_calls": metrics.llm_calls,
+        "llm_errors": metrics.llm_errors,
+        "input_tokens": metrics.input_tokens,
+        "output_tokens": metrics.output_tokens,
+        "cached_input_tokens": metrics.cached_input_tokens,
+        "reasoning_output_tokens": metrics.reasoning_output_tokens,
+        "tool_calls": metrics.num_tool_calls,
+        "tool_errors": metrics.num_tool_failures,
+        "env_time": times.env_time,
+        "llm_time": times.llm_time,
+        "total_time": times.total_time,
+        "termination_reason": times.termination_reason,
+        "dialects": list(trajectory.dialects),
+        "inferred": trajectory.inferred,
+        "problems": list(trajectory.problems),
+    }
+
+
+def _describe_message(message: Message) -> dict[str, Any]:
+    """The message without its empty fields; role and content are always there."""
+    facts = {key: value for key, value in asdict(message).items() if value is not None and key != "trainable_status"}
+    return plain_mapping({"role": message.role.value, "content": message.content, **facts})
+
+
+def _print_table(trajectories: Sequence[Trajectory]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"{len(trajectories)} runs", title_justify="left")
+    for heading in ("run", "session", "agent", "model", "task", "answer"):
+        table.add_column(heading, overflow="ellipsis", max_width=36, no_wrap=heading != "task")
+    for heading in ("steps", "calls", "tools", "tokens"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for trajectory in trajectories:
+        table.add_row(*(Text(cell) for cell in _cells(trajectory)))
+    Console().print(table)
+    for trajectory in trajectories:
+        for problem in trajectory.problems:
+            _complain(f"run {trajectory.run_id}: {problem}")
+
+
+def _cells(trajectory: Trajectory) -> Iterator[str]:
+    metrics = trajectory.metrics or TrajectoryMetrics()
+    answer = trajectory.final_response or (f"failed: {trajectory.error}" if trajectory.error else "")
+    texts = (
+        trajectory.run_id[:16],
+        trajectory.task.conversation_id,
+        trajectory.agent,
+        trajectory.model,
+        trajectory.task.text,
+        answer,
+    )
+    yield from (_one_line(text or "") for text in texts)
+    yield str(len(trajectory.steps))
+    yield _with_failures(metrics.llm_calls, metrics.llm_errors)
+    yield _with_failures(metrics.num_tool_calls or 0, metrics.num_tool_failures or 0)
+    yield f"{metrics.input_tokens}/{metrics.output_tokens}"
+
+
+def _with_failures(count: int, failures: int) -> str:
+    return f"{count} ({failures} failed)" if failures else str(count)
+
+
+def _one_line(text: str) -> str:
+    """Text from telemetry, safe on a terminal: no line breaks, no control characters, not too long."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:200])

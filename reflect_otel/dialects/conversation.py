@@ -1,0 +1,196 @@
+"""One conversation out of many histories: each model call re-sends what came before, here it is stored once.
+
+Calls are taken in order of their start. Each belongs to a thread: the calls whose histories continue one another.
+What a call's history adds to its thread, and what the model answered, is appended to one transcript, so that every
+decision point is a prefix of it. Agents that work side by side have threads of their own in the same transcript.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
+
+from reflect_otel.model.trajectory import Message, Role
+
+Key: TypeAlias = tuple[Hashable, ...]
+
+_RESPOKEN: Final = frozenset({Role.ASSISTANT, Role.TOOL})
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """A message of the transcript.
+
+    Attributes:
+        is_new: it came up in this run, not in the history that the run started from.
+    """
+
+    message: Message
+    is_new: bool
+
+
+@dataclass(slots=True)
+class _Thread:
+    keys: list[Key] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    system: set[str | None] = field(default_factory=set)
+
+
+class Transcript:
+    """The run's conversation while it is put together."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._threads: list[_Thread] = []
+
+    def add_exchange(self, inputs: Sequence[Message], outputs: Sequence[Message]) -> Entry | None:
+        """Append what this call's history and answer add; returns the last entry the call has seen or said."""
+        spoken = [message for message in inputs if message.role is not Role.SYSTEM]
+        keys = [message_key(message) for message in spoken]
+        thread, known = self._find_thread(keys)
+        is_first = thread is None
+        if thread is None:
+            thread = _Thread()
+            self._threads.append(thread)
+        self._add_system(thread, inputs)
+        self._retell(thread, spoken[:known], keys)
+        last = self._append(thread, spoken[known:], keys[known:], is_new=not is_first)
+        answered = self._append(thread, outputs, [message_key(message) for message in outputs], is_new=True)
+        return answered or last or (thread.entries[-1] if thread.entries else None)
+
+    def insert_after(self, anchor: Entry | None, message: Message) -> Entry:
+        """Add a message that no history holds, right after ``anchor``, or in front of all."""
+        entry = Entry(message, is_new=True)
+        position = 0 if anchor is None else self.position(anchor) + 1
+        self.entries.insert(position, entry)
+        return entry
+
+    def position(self, entry: Entry) -> int:
+        """Index of an entry."""
+        return next(index for index, other in enumerate(self.entries) if other is entry)
+
+    def _find_thread(self, keys: Sequence[Key]) -> tuple[_Thread | None, int]:
+        """The thread that this history continues best, and how many of its messages that thread knows."""
+        best: tuple[_Thread | None, int] = (None, 0)
+        best_score = 0
+        for thread in reversed(self._threads):
+            score, known = align(thread.keys, keys)
+            if score > best_score:
+                best, best_score = (thread, known), score
+        return best
+
+    def _add_system(self, thread: _Thread, inputs: Sequence[Message]) -> None:
+        for message in inputs:
+            if message.role is Role.SYSTEM and message.content not in thread.system:
+                thread.system.add(message.content)
+                if not any(message.content in other.system for other in self._threads if other is not thread):
+                    self.entries.append(Entry(message, is_new=False))
+
+    def _retell(self, thread: _Thread, spoken: Sequence[Message], keys: Sequence[Key]) -> None:
+        """Fill what the first telling of a message lacked, and messages that the thread should have begun with."""
+        places: dict[Key, list[int]] = {}
+        for index, key in enumerate(thread.keys):
+            places.setdefault(key, []).append(index)
+        unknown: list[tuple[Key, Message]] = []
+        is_begun = False
+        for key, message in zip(keys, spoken, strict=False):
+            indexes = places.get(key)
+            if not indexes:
+                if not is_begun or message.role not in _RESPOKEN:
+                    unknown.append((key, message))
+                continue
+            entry = thread.entries[indexes.pop(0) if len(indexes) > 1 else indexes[0]]
+            entry.message = merge_tellings(entry.message, message)
+            self._insert_before(thread, entry, unknown)
+            unknown, is_begun = [], True
+
+    def _insert_before(self, thread: _Thread, entry: Entry, unknown: Sequence[tuple[Key, Message]]) -> None:
+        for key, message in unknown:
+            told = Entry(message, is_new=False)
+            self.entries.insert(self.position(entry), told)
+            index = thread.entries.index(entry)
+            thread.entries.insert(index, told)
+            thread.keys.insert(index, key)
+
+    def _append(
+        self, thread: _Thread, messages: Sequence[Message], keys: Sequence[Key], *, is_new: bool
+    ) -> Entry | None:
+        entry = None
+        for message, key in zip(messages, keys, strict=True):
+            entry = Entry(message, is_new)
+            self.entries.append(entry)
+            thread.entries.append(entry)
+            thread.keys.append(key)
+        return entry
+
+
+def message_key(message: Message) -> Key:
+    """Equal for two tellings of one message, though ids, or text beside tool calls, may differ between them."""
+    if message.tool_calls:
+        return (
+            "calls",
+            *((call.name, repr(sorted(call.arguments.items(), key=_first))) for call in message.tool_calls),
+        )
+    response = message.tool_response
+    if response is not None and response.id:
+        return ("tool", response.id)
+    return (message.role.value, (message.content or "").strip())
+
+
+def _first(item: tuple[str, object]) -> str:
+    return item[0]
+
+
+def align(thread: Sequence[Key], history: Sequence[Key]) -> tuple[int, int]:
+    """How well a history continues a thread: (messages in common, leading messages of the history that are known).
+
+    Four cases: the history grows the thread; it is a part of it (a retry); its head was trimmed away, so that its
+    beginning is the thread's end; single messages were rewritten on the way.
+    """
+    common = 0
+    for mine, theirs in zip(thread, history, strict=False):
+        if mine != theirs:
+            break
+        common += 1
+    if common == len(thread) or common == len(history):
+        return common, common
+    trimmed = _find_overlap(thread, history, common)
+    if trimmed:
+        return common + trimmed, common + trimmed
+    return _align_rewritten(thread, history, common)
+
+
+def _find_overlap(thread: Sequence[Key], history: Sequence[Key], pinned: int) -> int:
+    """Length of the thread's end that the history, after ``pinned`` messages, begins with."""
+    rest = history[pinned:]
+    for start in range(max(pinned, len(thread) - len(rest)), len(thread)):
+        if thread[start] == rest[0] and list(thread[start:]) == list(rest[: len(thread) - start]):
+            return len(thread) - start
+    return 0
+
+
+def _align_rewritten(thread: Sequence[Key], history: Sequence[Key], common: int) -> tuple[int, int]:
+    places = {key: index for index, key in enumerate(history)}
+    told = set(thread)
+    for back, key in enumerate(reversed(thread)):
+        index = places.get(key)
+        if index is not None:
+            known = index + 1
+            matched = sum(1 for item in history[:known] if item in told)
+            # Answers after the last common message that the history tells in other words.
+            while back and known < len(history) and history[known][0] == thread[len(thread) - back][0] != "user":
+                known, back = known + 1, back - 1
+            return (matched, known) if 2 * matched >= min(len(thread), index + 1) else (0, 0)
+    return common, common
+
+
+def merge_tellings(first: Message, second: Message) -> Message:
+    """One message from two tellings of it."""
+    if first == second:
+        return first
+    return replace(
+        first,
+        content=second.content if first.content is None else first.content,
+        reasoning=first.reasoning or second.reasoning,
+        finish_reason=first.finish_reason or second.finish_reason,
+        name=first.name or second.name,
+    )

@@ -1,0 +1,171 @@
+"""Tool calls with their results: by id, else by name and arguments, else by name and order within one turn.
+
+A result comes from the next call's history or from the tool's own span. Whichever is missing is completed by the
+other: a result that was never sent back, a call that no recorded answer holds.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from reflect_otel.dialects.conversation import Entry, Transcript
+from reflect_otel.dialects.decoding import write_text
+from reflect_otel.dialects.span_readers import ReadSpan, merge_tool_runs
+from reflect_otel.dialects.span_tree import SpanTree
+from reflect_otel.model.reading import ToolRun, Work
+from reflect_otel.model.trajectory import Message, Role, ToolCall, ToolResponse
+
+
+@dataclass(eq=False, slots=True)
+class ToolUse:
+    """One execution of a tool, merged from all spans that recorded it."""
+
+    run: ToolRun
+    start_ns: int
+    end_ns: int
+    call: ToolCall | None = None
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed, or ``None``."""
+        return self.run.error
+
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """An assistant message with tool calls and the tool messages that answer it."""
+
+    entry: Entry
+    answers: list[Entry]
+
+
+def find_tool_uses(spans: Sequence[ReadSpan], tree: SpanTree) -> list[ToolUse]:
+    """The run's tool executions in order of their start; a tool span under one of the same name counts once."""
+    tools = [span for span in spans if span.reading.work is Work.TOOL_RUN and span.reading.tool is not None]
+    uses: dict[int, ToolUse] = {}
+    by_call: dict[str, ToolUse] = {}
+    for span in tools:
+        run = _with_error(span)
+        outer = next((uses[id(above)] for above in tree.ancestors(span) if id(above) in uses), None)
+        same = outer if outer is not None and outer.run.name in ("", run.name) else by_call.get(run.call_id or "")
+        if same is None:
+            same = ToolUse(run, span.span.start_ns, span.span.end_ns)
+        else:
+            same.run = merge_tool_runs(same.run, run) or run
+        uses[id(span)] = same
+        if run.call_id:
+            by_call[run.call_id] = same
+    return list(dict.fromkeys(uses.values()))
+
+
+def _with_error(span: ReadSpan) -> ToolRun:
+    tool = span.reading.tool or ToolRun()
+    return tool if span.error is None or tool.error else replace(tool, error=span.error)
+
+
+def complete_turns(transcript: Transcript, uses: Sequence[ToolUse]) -> None:
+    """Pair the calls of this run with tool messages and tool spans, and add the tool messages that are missing."""
+    free = list(uses)
+    for turn in list(_find_turns(transcript.entries)):
+        calls = turn.entry.message.tool_calls or ()
+        waiting = list(turn.answers)
+        paired: list[tuple[ToolCall, Entry | None, ToolUse | None]] = []
+        for call in calls:
+            answer = _take_answer(call, waiting, calls)
+            use = _take_use(call, free) if turn.entry.is_new else None
+            paired.append((call, answer, use))
+        last = turn.answers[-1] if turn.answers else turn.entry
+        for call, answer, use in paired:
+            if answer is not None:
+                answer.message = _complete(answer.message, call, use)
+            elif use is not None:
+                last = transcript.insert_after(last, _build_answer(call, use.run))
+
+
+def _find_turns(entries: Sequence[Entry]) -> Iterator[_Turn]:
+    open_turns: list[_Turn] = []
+    turn: _Turn | None = None
+    for entry in entries:
+        message = entry.message
+        if message.role is Role.TOOL:
+            if turn is not None:
+                turn.answers.append(entry)
+        elif message.role is Role.ASSISTANT:
+            turn = _Turn(entry, []) if message.tool_calls else None
+            if turn is not None:
+                open_turns.append(turn)
+        elif message.role is Role.USER:
+            turn = None
+    yield from open_turns
+
+
+def _take_answer(call: ToolCall, waiting: list[Entry], calls: Sequence[ToolCall]) -> Entry | None:
+    """The tool message for this call: same id, else same name, else the next that no other call's id claims."""
+    others = {other.id for other in calls if other.id and other is not call}
+
+    def take(matches: Iterable[Entry]) -> Entry | None:
+        found = next(iter(matches), None)
+        if found is not None:
+            waiting.remove(found)
+        return found
+
+    responses = [(entry, entry.message.tool_response or ToolResponse()) for entry in waiting]
+    return (
+        take(entry for entry, response in responses if call.id and response.id == call.id)
+        or take(entry for entry, response in responses if response.name == call.name and response.id not in others)
+        or take(entry for entry, response in responses if not response.name and response.id not in others)
+    )
+
+
+def _take_use(call: ToolCall, free: list[ToolUse]) -> ToolUse | None:
+    """The tool span for this call: same id, else same name and arguments, else same name."""
+    tests = (
+        lambda use: call.id is not None and use.run.call_id == call.id,
+        lambda use: _same_name(use.run.name, call.name) and use.run.arguments == call.arguments,
+        lambda use: _same_name(use.run.name, call.name) and (use.run.call_id is None or call.id is None),
+    )
+    for test in tests:
+        for use in free:
+            if test(use):
+                free.remove(use)
+                use.call = call
+                return use
+    return None
+
+
+def _same_name(first: str, second: str) -> bool:
+    return first == second or first.endswith("." + second) or second.endswith("." + first)
+
+
+def _complete(message: Message, call: ToolCall, use: ToolUse | None) -> Message:
+    response = message.tool_response or ToolResponse(response=message.content)
+    return replace(
+        message,
+        tool_response=replace(
+            response,
+            id=response.id or call.id or "",
+            name=response.name or call.name,
+            arguments=response.arguments or call.arguments,
+            error=response.error or (use.error if use is not None else None),
+        ),
+    )
+
+
+def _build_answer(call: ToolCall, run: ToolRun) -> Message:
+    result = run.result if run.result is not None else run.error
+    response = ToolResponse(
+        id=call.id or run.call_id or "",
+        name=call.name,
+        arguments=call.arguments,
+        response=run.result,
+        error=run.error,
+    )
+    return Message(role=Role.TOOL, content=write_text(result), tool_response=response)
+
+
+def build_turn(uses: Sequence[ToolUse]) -> list[Message]:
+    """The assistant message and the tool messages of executions that no recorded answer asked for."""
+    for use in uses:
+        use.call = ToolCall(name=use.run.name, arguments=use.run.arguments, id=use.run.call_id)
+    calls = tuple(use.call for use in uses if use.call is not None)
+    answers = [_build_answer(call, use.run) for call, use in zip(calls, uses, strict=True)]
+    return [Message(role=Role.ASSISTANT, tool_calls=calls), *answers]

@@ -1,0 +1,101 @@
+"""Which spans and log records make up one run: a pure rule over what has arrived.
+
+The run key is ``reflect.run.id``, else the trace id. A key on any span holds for its whole trace. Where one trace
+carries several keys, a span has its own, else its nearest ancestor's, else the earliest of the trace. Traces with one
+key are one run. A log record follows its span, else its trace.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from reflect_otel import attributes as keys
+from reflect_otel.dialects.span_readers import is_agent_span
+from reflect_otel.model.spans import LogRecord, Run, SpanRecord
+
+__all__ = ["group_runs", "is_agent_span", "run_id_of", "select_run"]
+
+
+def run_id_of(record: SpanRecord | LogRecord) -> str | None:
+    """The run id that this span or log record itself carries."""
+    value = record.attributes.get(keys.REFLECT_RUN_ID)
+    return value if isinstance(value, str) and value else None
+
+
+def group_runs(spans: Iterable[SpanRecord], logs: Iterable[LogRecord]) -> list[Run]:
+    """All runs in order of their first span; traces without a single agent span are noise and left out.
+
+    A span that arrived twice counts once.
+    """
+    return [run for run in _group(spans, logs) if any(map(is_agent_span, run.spans))]
+
+
+def select_run(telemetry: Run, run_id: str) -> Run:
+    """The part of this telemetry that belongs to ``run_id``; empty when nothing does.
+
+    Args:
+        telemetry: all spans and logs of the traces that the run has a part in.
+        run_id: the run key.
+    """
+    runs = _group(telemetry.spans, telemetry.logs)
+    return next((run for run in runs if run.run_id == run_id), Run(run_id=run_id))
+
+
+def _group(spans: Iterable[SpanRecord], logs: Iterable[LogRecord]) -> list[Run]:
+    distinct = list({(span.trace_id, span.span_id): span for span in _reversed(spans)}.values())[::-1]
+    traces: dict[bytes, list[SpanRecord]] = {}
+    for span in distinct:
+        traces.setdefault(span.trace_id, []).append(span)
+    run_ids: dict[tuple[bytes, bytes], str] = {}
+    defaults: dict[bytes, str] = {}
+    for trace_id, members in traces.items():
+        defaults[trace_id] = _default_run_id(trace_id, members)
+        run_ids |= _assign(members, defaults[trace_id])
+    grouped: dict[str, tuple[list[SpanRecord], list[LogRecord]]] = {}
+    for span in distinct:
+        grouped.setdefault(run_ids[span.trace_id, span.span_id], ([], []))[0].append(span)
+    for log in logs:
+        run_id = _find_log_run(log, run_ids, defaults)
+        if run_id in grouped:
+            grouped[run_id][1].append(log)
+    return [Run(run_id=run_id, spans=members, logs=events) for run_id, (members, events) in grouped.items()]
+
+
+def _reversed(spans: Iterable[SpanRecord]) -> Sequence[SpanRecord]:
+    """Back to front, so that of two copies of a span the first is kept, in its place."""
+    return list(spans)[::-1]
+
+
+def _default_run_id(trace_id: bytes, members: Sequence[SpanRecord]) -> str:
+    """What spans without a key of their own, or of an ancestor's, belong to: the trace's earliest key."""
+    named = [(span.start_ns, index, run_id) for index, span in enumerate(members) if (run_id := run_id_of(span))]
+    return min(named)[2] if named else trace_id.hex()
+
+
+def _assign(members: Sequence[SpanRecord], default: str) -> dict[tuple[bytes, bytes], str]:
+    own = {span.span_id: run_id_of(span) for span in members}
+    if len({run_id for run_id in own.values() if run_id}) < 2:
+        return {(span.trace_id, span.span_id): default for span in members}
+    parents = {span.span_id: span.parent_span_id for span in members}
+    return {(span.trace_id, span.span_id): _nearest(span.span_id, own, parents) or default for span in members}
+
+
+def _nearest(
+    span_id: bytes | None, own: Mapping[bytes, str | None], parents: Mapping[bytes, bytes | None]
+) -> str | None:
+    seen: set[bytes] = set()
+    while span_id is not None and span_id in own and span_id not in seen:
+        found = own[span_id]
+        if found:
+            return found
+        seen.add(span_id)
+        span_id = parents[span_id]
+    return None
+
+
+def _find_log_run(
+    log: LogRecord, run_ids: Mapping[tuple[bytes, bytes], str], defaults: Mapping[bytes, str]
+) -> str | None:
+    own = run_id_of(log)
+    if own or log.trace_id is None:
+        return own
+    by_span = run_ids.get((log.trace_id, log.span_id)) if log.span_id is not None else None
+    return by_span or defaults.get(log.trace_id)
