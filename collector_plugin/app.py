@@ -122,7 +122,9 @@ class Service:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise ConfigError(f"cannot use data folder {folder} ({error.strerror}); choose another --data-dir") from error
+            raise ConfigError(
+                f"cannot use data folder {folder} ({error.strerror}); choose another --data-dir"
+            ) from error
         if not os.access(folder, os.W_OK):
             raise ConfigError(f"cannot write to data folder {folder}; change its owner or choose another --data-dir")
 
@@ -150,9 +152,7 @@ class Service:
             )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection(
-            (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
-        )
+        reflection.enable_server_reflection((*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         host, port = split_address(self._options.grpc_address)
         try:
             bound = server.add_insecure_port(self._options.grpc_address)
@@ -202,10 +202,9 @@ def serve(options: ServeOptions) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     service.start()
-    logger.info("OTLP and API on %s, health on http://%s", service.grpc_address, service.http_address)
     print(
-        f"reflect-otel {__version__}: OTLP and API on {service.grpc_address}, health on http://{service.http_address}, "
-        f"data in {options.data_dir}",
+        f"reflect-otel {__version__}: OTLP and API on {service.grpc_address}, "
+        f"health on http://{service.http_address}, data in {options.data_dir}",
         flush=True,
     )
     stop.wait()

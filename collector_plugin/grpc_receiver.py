@@ -101,4 +101,6 @@ def _build_method(export: Callable[[bytes, Caller], Message], authenticator: Aut
             abort(context, error)
             raise
 
-    return grpc.unary_unary_rpc_method_handler(handle, response_serializer=lambda message: message.SerializeToString())
+    return grpc.unary_unary_rpc_method_handler(
+        handle, response_serializer=lambda message: message.SerializeToString()
+    )

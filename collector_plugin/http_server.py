@@ -70,7 +70,9 @@ class HttpServer:
                 (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
             )
         except OSError as error:
-            raise ConfigError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --http-address") from error
+            raise ConfigError(
+                f"cannot listen on {host}:{port} ({error.strerror}); choose another --http-address"
+            ) from error
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE_SECONDS

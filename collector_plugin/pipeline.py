@@ -299,4 +299,3 @@ def _by_project(project_id: str, records: Sequence[Any]) -> dict[str, list[Any]]
 
 def _read_served(row: dict[str, Any]) -> Served:
     return Served(**{**row, "trace_id": bytes.fromhex(row["trace_id"]) if row["trace_id"] else None})
-

@@ -75,7 +75,7 @@ def read_spans(request: ExportTraceServiceRequest) -> tuple[list[SpanRecord], li
             scope = scope_spans.scope
             shared = (resource, scope.name, scope.version, scope_spans.schema_url or resource_spans.schema_url)
             for span in scope_spans.spans:
-                fault = find_id_fault(span.trace_id, span.span_id) or _find_time_fault(span)
+                fault = find_span_fault(span)
                 if fault:
                     rejected.append(Rejected(index, fault))
                 else:
@@ -97,10 +97,12 @@ def find_id_fault(trace_id: bytes, span_id: bytes) -> str | None:
     return None
 
 
-def _find_time_fault(span: ProtoSpan) -> str | None:
-    if span.start_time_unix_nano > MAX_TIME_NS or span.end_time_unix_nano > MAX_TIME_NS:
+def find_span_fault(span: ProtoSpan) -> str | None:
+    """Why this span cannot be kept, or ``None``."""
+    fault = find_id_fault(span.trace_id, span.span_id)
+    if fault is None and max(span.start_time_unix_nano, span.end_time_unix_nano) > MAX_TIME_NS:
         return "the start or end time lies after the year 2262; it must be Unix time in nanoseconds"
-    return None
+    return fault
 
 
 def _read_span(

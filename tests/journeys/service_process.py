@@ -73,9 +73,7 @@ class ServiceProcess:
 
     def wait_settled(self) -> dict:
         """Until everything accepted is stored and every run is closed."""
-        return wait_for(
-            self.status, lambda status: status["journal_pending"] == 0 and status["unclosed_runs"] == 0
-        )
+        return wait_for(self.status, lambda status: status["journal_pending"] == 0 and status["unclosed_runs"] == 0)
 
     def _reap(self) -> None:
         self.process.wait(20)

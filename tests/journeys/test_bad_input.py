@@ -105,7 +105,9 @@ def guarded(tmp_path):
 
 
 def test_key_decides_the_project_whatever_the_request_claims(guarded):
-    red = OtlpSender(guarded.grpc_address, (("authorization", "Bearer key-of-red-0123456789"), ("x-reflect-project", "blue")))
+    red = OtlpSender(
+        guarded.grpc_address, (("authorization", "Bearer key-of-red-0123456789"), ("x-reflect-project", "blue"))
+    )
     spans = agent_run("Refund an order", "Done.", root={"reflect.project.id": "blue"})
     red.send(trace_request(spans, {"reflect.project.id": "blue"}))
     red.close()

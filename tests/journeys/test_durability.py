@@ -4,7 +4,6 @@ import random
 import threading
 
 import grpc
-import pytest
 
 from .service_process import ServiceProcess, wait_for
 from .telemetry import OtlpSender, agent_run, trace_request

@@ -118,14 +118,18 @@ def test_every_way_of_reviewing_teaches_the_same(sender, client, give_review):
 
 
 def test_memories_served_by_trace_context_are_credited_without_passing_ids(service, sender, client):
-    first = agent_run(TASK, "Done.", root={"reflect.review.result": "fail", "reflect.review.feedback": "asked nobody"})
+    first = agent_run(
+        TASK, "Done.", root={"reflect.review.result": "fail", "reflect.review.feedback": "asked nobody"}
+    )
     sender.send(trace_request(first))
     memory_id = reviewed(client, first[0].trace_id.hex()).created_memory_id
     trace_id = new_trace_id()
     with ReflectClient(base_url=service.url) as other:
         served = other.augment_with_memories(TASK, run_id=trace_id.hex())
     assert [memory.id for memory in served.memories] == [memory_id]
-    sender.send(trace_request(agent_run(TASK, "Refunded.", trace_id=trace_id, root={"reflect.review.result": "pass"})))
+    sender.send(
+        trace_request(agent_run(TASK, "Refunded.", trace_id=trace_id, root={"reflect.review.result": "pass"}))
+    )
     reviewed(client, trace_id.hex())
     memory = client.get_memory(memory_id)
     assert (memory.uses, round(memory.utility, 3)) == (1, 0.75)
@@ -176,7 +180,9 @@ def test_same_spans_twice_also_after_a_restart_change_nothing(service):
 
 
 def test_review_is_changed_and_utilities_follow_exactly(service, sender, client):
-    first = agent_run(TASK, "Done.", root={"reflect.review.result": "fail", "reflect.review.feedback": "asked nobody"})
+    first = agent_run(
+        TASK, "Done.", root={"reflect.review.result": "fail", "reflect.review.feedback": "asked nobody"}
+    )
     sender.send(trace_request(first))
     memory_id = reviewed(client, first[0].trace_id.hex()).created_memory_id
     second = agent_run(TASK, "Refunded.", root={"reflect.memory.ids": memory_id, "reflect.review.result": "pass"})
@@ -190,7 +196,9 @@ def test_review_is_changed_and_utilities_follow_exactly(service, sender, client)
 
 
 def test_augmentation_is_told_as_json_by_the_command_line(service, sender, client):
-    spans = agent_run(TASK, "Done.", root={"reflect.review.result": "fail", "reflect.review.feedback": "asked nobody"})
+    spans = agent_run(
+        TASK, "Done.", root={"reflect.review.result": "fail", "reflect.review.feedback": "asked nobody"}
+    )
     sender.send(trace_request(spans))
     reviewed(client, spans[0].trace_id.hex())
     done = subprocess.run(

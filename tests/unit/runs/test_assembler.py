@@ -125,7 +125,7 @@ def test_late_span_is_appended_and_flagged(closed):
     assembler.add_spans("p", [span(2, parent=1)], 100 * SECOND, 100)
     assert due(assembler, 102) == [TRACE.hex()]
     record = assembler.close("p", TRACE.hex())
-    assert (record.late_spans, record.span_count, record.closed_by) == (1, 2, ClosedBy.IDLE_TIMEOUT)
+    assert (record.late_spans, record.span_count, record.closed_by) == (1, 2, ClosedBy.ROOT_ENDED)
 
 
 def test_late_span_after_a_restart_finds_its_run_in_the_store(closed):
@@ -170,7 +170,10 @@ def test_equal_ids_in_two_projects_are_two_runs(closed):
     assembler = closed.assembler()
     assembler.add_spans("p", [span()], 0, 100)
     assembler.add_spans("q", [span()], 0, 100)
-    assert {(r.project_id, r.run_id) for r in assembler.take_changes().runs} == {("p", TRACE.hex()), ("q", TRACE.hex())}
+    assert {(r.project_id, r.run_id) for r in assembler.take_changes().runs} == {
+        ("p", TRACE.hex()),
+        ("q", TRACE.hex()),
+    }
 
 
 def test_trace_without_agent_spans_is_no_run_until_one_comes(closed):
@@ -197,14 +200,18 @@ def test_unclosed_run_of_the_last_process_is_closed_by_this_one(closed):
 
 
 def test_log_event_of_a_closed_run_makes_it_be_read_again(closed):
-    closed.keep(RunRecord(project_id="p", run_id=TRACE.hex(), trace_ids=(TRACE.hex(),), closed_by=ClosedBy.ROOT_ENDED))
+    closed.keep(
+        RunRecord(project_id="p", run_id=TRACE.hex(), trace_ids=(TRACE.hex(),), closed_by=ClosedBy.ROOT_ENDED)
+    )
     assembler = closed.assembler(Settings(settle_seconds=2))
     assembler.add_logs("p", [LogRecord(trace_id=TRACE, event_name="gen_ai.choice")], 0)
     assert due(assembler, 2) == [TRACE.hex()]
 
 
 def test_evaluation_event_changes_no_conversation(closed):
-    closed.keep(RunRecord(project_id="p", run_id=TRACE.hex(), trace_ids=(TRACE.hex(),), closed_by=ClosedBy.ROOT_ENDED))
+    closed.keep(
+        RunRecord(project_id="p", run_id=TRACE.hex(), trace_ids=(TRACE.hex(),), closed_by=ClosedBy.ROOT_ENDED)
+    )
     assembler = closed.assembler()
     assembler.add_logs("p", [LogRecord(trace_id=TRACE, event_name="gen_ai.evaluation.result")], 0)
     assert len(assembler) == 0

@@ -23,7 +23,9 @@ def evaluation(**values):
 
 
 def test_attribute_on_any_span_is_a_review_of_its_trace():
-    (signal,) = find_span_reviews(span({"reflect.review.result": "Success ", "reflect.review.feedback": "neat"}), SETTINGS)
+    (signal,) = find_span_reviews(
+        span({"reflect.review.result": "Success ", "reflect.review.feedback": "neat"}), SETTINGS
+    )
     assert (signal.trace_id, signal.run_id) == (TRACE, None)
     assert (signal.review.result, signal.review.feedback, signal.review.source) == (
         ReviewResult.PASS,

@@ -1,0 +1,128 @@
+"""The client commands against a real service: what a person and what a program get."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from .service_process import ServiceProcess
+from .telemetry import agent_run, trace_request
+
+KEY = "test-key-0123456789"
+HOSTILE_TASK = "Refund \x1b[31mthe\x1b]0;owned\x07 coffee \u202eorder"
+
+
+def reflect_otel(endpoint, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "collector_plugin", *arguments, "--endpoint", endpoint],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def run_id(client):
+    return client.create_trace_and_wait(
+        HOSTILE_TASK,
+        [{"role": "user", "content": "My coffee is broken."}, {"role": "assistant", "content": "Sorry \x9b2J."}],
+        model="m-1",
+    ).id
+
+
+def test_a_run_is_listed_shown_reviewed_and_learned_from(service, run_id):
+    (listed,) = map(json.loads, reflect_otel(service.url, "runs", "--json").stdout.splitlines())
+    assert (listed["id"], listed["review_status"]) == (run_id, "pending")
+
+    reviewed = reflect_otel(service.url, "review", run_id, "--result", "fail", "--feedback", "Ask for a photo first.")
+    assert reviewed.returncode == 0, reviewed.stderr
+    shown = json.loads(reflect_otel(service.url, "run", run_id, "--json").stdout)
+    assert shown["review"]["result"] == "fail"
+    assert [message["role"] for message in shown["trajectory"]] == ["user", "assistant"]
+
+    (memory,) = map(json.loads, reflect_otel(service.url, "memories", "--json").stdout.splitlines())
+    assert memory["created_from"] == run_id
+    augmented = json.loads(reflect_otel(service.url, "augment", HOSTILE_TASK, "--json").stdout)
+    assert [found["id"] for found in augmented["memories"]] == [memory["id"]]
+
+
+def test_tables_show_whole_ids_and_no_control_characters(service, run_id):
+    reflect_otel(service.url, "review", run_id, "--result", "fail", "--feedback", "Ask \x1b[2J for a photo.")
+    for command in (["runs"], ["run", run_id], ["memories"], ["augment", HOSTILE_TASK]):
+        done = reflect_otel(service.url, *command)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.replace("\n", "").replace("\t", "").isprintable()
+    assert run_id in reflect_otel(service.url, "runs").stdout
+
+
+def test_an_unknown_run_is_exit_code_6(service):
+    for command in (["run", "no-such-run"], ["review", "no-such-run", "--result", "pass"]):
+        done = reflect_otel(service.url, *command)
+        assert done.returncode == 6
+        assert "no-such-run" in done.stderr
+
+
+def test_a_task_from_standard_input_is_augmented(service):
+    done = subprocess.run(
+        [sys.executable, "-m", "collector_plugin", "augment", "-", "--endpoint", service.url],
+        input="What is new?",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "What is new?\n"
+
+
+def test_a_missing_or_wrong_key_is_exit_code_4(tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text(f"{KEY}:shop\n")
+    keys.chmod(0o600)
+    service = ServiceProcess(tmp_path / "data", "--api-key-file", str(keys))
+    try:
+        assert reflect_otel(service.url, "runs").returncode == 4
+        assert reflect_otel(service.url, "runs", "--api-key", "wrong-key-0123456789").returncode == 4
+        assert reflect_otel(service.url, "runs", "--api-key", KEY).returncode == 0
+    finally:
+        service.stop()
+
+
+def test_doctor_finds_an_open_way_and_the_probe_leaves_no_run(service, client):
+    done = reflect_otel(service.url, "doctor", "--probe", "--json", "--http-endpoint", service.http_url)
+    findings = {finding["check"]: finding for finding in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 0, done.stdout
+    assert all(finding["ok"] for finding in findings.values())
+    assert {"grpc", "project", "http", "clock", "version", "spans", "probe"} <= findings.keys()
+    assert client.list_traces() == []
+
+
+def test_doctor_counts_what_a_stopped_service_left(service, sender):
+    sender.send(trace_request(agent_run()))
+    spans = service.wait_settled()["spans"]
+    service.terminate()
+    done = subprocess.run(
+        [sys.executable, "-m", "collector_plugin", "doctor", "--data-dir", str(service.data_dir), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    findings = {finding["check"]: finding for finding in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert findings["spans"]["value"] == spans
+    assert findings["runs"]["value"] == 1
+    assert findings["journal_pending"]["value"] == 0
+
+
+def test_doctor_does_not_touch_the_folder_of_a_running_service(service):
+    done = subprocess.run(
+        [sys.executable, "-m", "collector_plugin", "doctor", "--data-dir", str(service.data_dir)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert str(service.process.pid) in done.stdout
