@@ -270,11 +270,13 @@ def doctor(
     project: Project = _PROJECT,
 ) -> None:
     """Check a service or a data folder; exit code 1 on a bad finding."""
-    from collector_plugin.commands.connection import Connection
-    from collector_plugin.commands.doctor import run_doctor, run_folder_doctor
-
     if data_dir is not None:
+        from collector_plugin.commands.folder import run_folder_doctor
+
         sys.exit(run_folder_doctor(data_dir, as_json=json))
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.doctor import run_doctor
+
     sys.exit(run_doctor(Connection(endpoint, api_key, project), http_endpoint, probe=probe, as_json=json))
 
 

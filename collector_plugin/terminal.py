@@ -16,6 +16,9 @@ from rich.text import Text
 PIPED_WIDTH: Final = 200
 """Columns of a table that is not shown on a terminal, where nothing tells how wide the reader is."""
 
+NARROW_WIDTH: Final = 120
+"""Below this many columns a table leaves out what can be looked up."""
+
 
 def printable(text: str, *, keep_lines: bool = False) -> str:
     """Text with everything made visible that could steer a terminal: escape sequences, direction overrides.
@@ -37,33 +40,51 @@ def _printable_character(character: str, keep_lines: bool) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def build_console(*, stderr: bool = False) -> Console:
-    """A console that neither interprets nor decorates text, and uses colour only on a terminal."""
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else PIPED_WIDTH
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
+def build_console(*, max_width: int = PIPED_WIDTH) -> Console:
+    """A console on standard output that neither interprets nor decorates text, with colour only on a terminal."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    console.width = min(console.width if sys.stdout.isatty() else PIPED_WIDTH, max_width)
+    return console
 
 
-def build_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, fixed: Iterable[str] = ()) -> Table:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Column:
+    """How one column of a table behaves.
+
+    Attributes:
+        name: its heading.
+        share: 0 = as wide as its widest cell, never cut; else its part of the width that is left.
+        number: right-aligned.
+        wide_only: left out where the table would have fewer than ``NARROW_WIDTH`` columns.
+    """
+
+    name: str
+    share: int = 0
+    number: bool = False
+    wide_only: bool = False
+
+
+def build_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, width: int) -> Table:
     """A borderless table.
 
     Args:
-        columns: headings; one that ends in ``#`` holds numbers and is right-aligned.
-        rows: cells; ``None`` shows as a dash, ``Text`` keeps its style, everything else is escaped.
-        fixed: headings whose cells are never cut, such as ids.
+        columns: one for each cell of a row.
+        rows: ``None`` shows as a dash, ``Text`` keeps its style, everything else is escaped.
+        width: columns of the terminal.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in columns:
-        name = heading.rstrip("#")
+    shown = [index for index, column in enumerate(columns) if width >= NARROW_WIDTH or not column.wide_only]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), expand=True)
+    for column in (columns[index] for index in shown):
         table.add_column(
-            name,
-            justify="right" if heading.endswith("#") else "left",
+            column.name,
+            justify="right" if column.number else "left",
             no_wrap=True,
-            overflow="fold" if name in fixed else "ellipsis",
-            min_width=max(len(name), 32) if name in fixed else None,
+            overflow="ellipsis" if column.share else "fold",
+            ratio=column.share or None,
         )
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else build_cell(cell) for cell in row))
+        cells = [row[index] for index in shown]
+        table.add_row(*(cell if isinstance(cell, Text) else build_cell(cell) for cell in cells))
     return table
 
 

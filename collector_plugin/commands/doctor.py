@@ -5,43 +5,21 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from rich.text import Text
 
 from collector_plugin.commands.connection import Connection
+from collector_plugin.commands.finding import Finding, print_findings
 from collector_plugin.exit_codes import ExitCode
-from collector_plugin.terminal import build_cell, build_console, build_table, print_json
 from reflect_otel import __version__
 from reflect_otel.capture.connection import parse_address
 from reflect_otel.errors import ReflectError
 
 _TIMEOUT_SECONDS: Final = 5.0
 _MAX_SKEW_SECONDS: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was checked.
-
-    Attributes:
-        check: what was looked at, a stable word.
-        detail: what was found.
-        remedy: what to do about it; empty when it is as it should be.
-    """
-
-    check: str
-    detail: str
-    remedy: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """True when nothing has to be done."""
-        return not self.remedy
 
 
 def run_doctor(connection: Connection, http_endpoint: str, *, probe: bool, as_json: bool) -> ExitCode:
@@ -61,16 +39,6 @@ def run_doctor(connection: Connection, http_endpoint: str, *, probe: bool, as_js
     for check in checks:
         findings += check()
     return print_findings(findings, as_json=as_json)
-
-
-def print_findings(findings: list[Finding], *, as_json: bool) -> ExitCode:
-    """Print findings; ``FAILURE`` when one of them needs a remedy."""
-    if as_json:
-        print_json(*({"ok": finding.ok, **_fields(finding)} for finding in findings))
-    else:
-        rows = [(_mark(finding), build_cell(finding.check), finding.detail, finding.remedy) for finding in findings]
-        build_console().print(build_table(("", "check", "found", "remedy"), rows))
-    return ExitCode.OK if all(finding.ok for finding in findings) else ExitCode.FAILURE
 
 
 def _check_grpc(connection: Connection) -> Iterator[Finding]:
@@ -142,6 +110,7 @@ def _check_clock(headers: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding(
         check="clock",
         detail=f"{skew_seconds:+.0f} s against this machine",
+        value=round(skew_seconds),
         remedy="set both clocks by NTP; runs close and sort by these times" if far else "",
     )
 
@@ -151,10 +120,11 @@ def _check_status(status: Mapping[str, Any]) -> Iterator[Finding]:
     yield Finding(
         check="version",
         detail=f"service {version}, command {__version__}",
+        value=version,
         remedy="" if version == __version__ else "install the same release on both sides",
     )
     for name in sorted(status.keys() - {"version", "ready"}):
-        yield Finding(check=name, detail=str(status[name]))
+        yield Finding(check=name, detail=str(status[name]), value=status[name])
 
 
 def _check_probe(connection: Connection) -> Iterator[Finding]:
@@ -188,11 +158,3 @@ def _decoded(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _mark(finding: Finding) -> Text:
-    return Text("ok", style="green") if finding.ok else Text("BAD", style="bold red")
-
-
-def _fields(finding: Finding) -> dict[str, str]:
-    return {"check": finding.check, "detail": finding.detail, "remedy": finding.remedy}

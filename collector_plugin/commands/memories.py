@@ -6,11 +6,18 @@ from itertools import islice
 from typing import Final
 
 from collector_plugin.commands.connection import Connection
-from collector_plugin.terminal import build_console, build_table, print_json, printable
+from collector_plugin.terminal import Column, build_console, build_table, print_json, printable
 from reflect_otel.errors import DeadlineExceeded
 from reflect_otel.model.memory import Memory
 
-MEMORY_COLUMNS: Final = ("memory", "kind", "utility#", "passed", "from run", "lesson")
+MEMORY_COLUMNS: Final = (
+    Column("memory"),
+    Column("kind"),
+    Column("utility", number=True),
+    Column("passed"),
+    Column("from run", wide_only=True),
+    Column("lesson", share=1),
+)
 
 
 def run_memories(connection: Connection, limit: int, *, as_json: bool) -> None:
@@ -24,7 +31,8 @@ def run_memories(connection: Connection, limit: int, *, as_json: bool) -> None:
     if as_json:
         print_json(*memories)
         return
-    build_console().print(build_table(MEMORY_COLUMNS, map(build_memory_row, memories), fixed=("memory", "from run")))
+    console = build_console()
+    console.print(build_table(MEMORY_COLUMNS, map(build_memory_row, memories), width=console.width))
     if not memories:
         print(
             "No memories yet. They come from reviewed runs: `reflect-otel review ID --result pass`.", file=sys.stderr

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from collector_plugin.commands.connection import Connection
 from collector_plugin.terminal import (
+    Column,
     build_console,
     build_table,
     build_verdict,
@@ -19,7 +20,17 @@ from collector_plugin.terminal import (
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.memory import ReviewResult, ReviewStatus, Trace
 
-RUN_COLUMNS: Final = ("run", "task", "agent", "model", "steps#", "tools#", "errors#", "tokens#", "result")
+RUN_COLUMNS: Final = (
+    Column("run"),
+    Column("task", share=3),
+    Column("agent", share=1, wide_only=True),
+    Column("model", share=1, wide_only=True),
+    Column("steps", number=True),
+    Column("tools", number=True, wide_only=True),
+    Column("errors", number=True),
+    Column("tokens", number=True, wide_only=True),
+    Column("result"),
+)
 
 
 def run_runs(
@@ -48,7 +59,8 @@ def run_runs(
 
 def print_runs(traces: Iterable[Trace]) -> None:
     """Runs as a table, one a line."""
-    build_console().print(build_table(RUN_COLUMNS, map(build_run_row, traces), fixed=("run",)))
+    console = build_console()
+    console.print(build_table(RUN_COLUMNS, map(build_run_row, traces), width=console.width))
 
 
 def build_run_row(trace: Trace) -> Sequence[object]:

@@ -25,8 +25,6 @@ def run_serve(
         ConfigError: an address, the data folder or the key file cannot be used.
         StoreError: the data folder is held by another process or written by a newer release.
     """
-    from collector_plugin.app import serve
-
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -38,6 +36,8 @@ def run_serve(
         api_keys=read_api_key_file(api_key_file) if api_key_file else (),
         settings=settings,
     )
+    from collector_plugin.app import serve  # seconds of imports, which a wrong option need not wait for
+
     return serve(options)
 
 

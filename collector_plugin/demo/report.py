@@ -1,6 +1,11 @@
 """What the demo prints: each stage in a few plain words, then its result, then the list of checks."""
 
 import itertools
+import shlex
+import shutil
+import sys
+import textwrap
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +19,28 @@ from rich.text import Text
 from collector_plugin.demo.outcomes import Outcome
 from collector_plugin.demo.plan import Plan
 from collector_plugin.otlp.json_format import Telemetry
-from collector_plugin.terminal import build_console, build_table, build_verdict, printable
+from collector_plugin.terminal import Column, build_console, build_table, build_verdict, printable
 from reflect_otel.model.memory import AugmentedTask, Memory, Trace
 
 _FEW: Final = 8
-_RUN_COLUMNS: Final = ("task", "agent", "model", "steps#", "tool errors#", "tokens#", "result")
+_WIDTH: Final = 120
+
+_RUN_COLUMNS: Final = (
+    Column("task", share=4),
+    Column("agent", share=2),
+    Column("model", share=2),
+    Column("steps", number=True),
+    Column("tool errors", number=True),
+    Column("tokens", number=True),
+    Column("result"),
+)
+_MOVEMENT_COLUMNS: Final = (
+    Column("utility"),
+    Column(""),
+    Column("passed"),
+    Column("kind"),
+    Column("memory", share=1),
+)
 
 _Row = TypeVar("_Row")
 
@@ -44,10 +66,11 @@ class Report:
     """
 
     def __init__(self, *, all_rows: bool) -> None:
-        self._console = build_console()
+        self._console = build_console(max_width=_WIDTH)
         self._all_rows = all_rows
         self._checks: list[tuple[str, str, bool]] = []
         self._stage = 0
+        self._began = time.monotonic()
 
     @property
     def all_ok(self) -> bool:
@@ -91,7 +114,9 @@ class Report:
         )
         fullest = [next(group) for _, group in itertools.groupby(named, key=lambda pair: pair[0])]
         shown = named if self._all_rows else fullest
-        self._table(("recorded with", *_RUN_COLUMNS), [(name, *_run_cells(trace)) for name, trace in shown])
+        self._table(
+            (Column("recorded with", share=3), *_RUN_COLUMNS), [(name, *_run_cells(trace)) for name, trace in shown]
+        )
         self._rest(len(traces) - len(shown), "runs of the same instrumentations")
 
     def print_first_tries_stage(self, plan: Plan) -> None:
@@ -107,7 +132,7 @@ class Report:
     def print_agent_runs(self, traces: Mapping[str, Trace]) -> None:
         """The agent runs, with their outcomes."""
         shown = self._first(list(traces.values()))
-        self._table(("run", *_RUN_COLUMNS), [(trace.session_id, *_run_cells(trace)) for trace in shown])
+        self._table((Column("run"), *_RUN_COLUMNS), [(trace.session_id, *_run_cells(trace)) for trace in shown])
         self._rest(len(traces) - len(shown), "runs")
 
     def print_memories(self, memories: Sequence[Memory], traces: Mapping[str, Trace]) -> None:
@@ -120,7 +145,7 @@ class Report:
                 f"{origin.session_id} ({origin.review.result})" if origin and origin.review else memory.created_from
             )
             self._line(Text.assemble((f"{memory.kind.value:<9}", "bold"), f"from {printable(source)}"))
-            self._console.print(Padding(Text(printable(memory.reflection)), (0, 0, 0, 13)))
+            self._say(printable(memory.reflection), indent=13)
         self._rest(len(memories) - len(shown), "memories")
 
     def print_later_tries_stage(self, plan: Plan) -> None:
@@ -137,7 +162,7 @@ class Report:
         """How the utilities of served memories have moved, the largest movement first."""
         by_size = sorted(moved, key=lambda movement: -abs(movement.memory.utility - movement.before))
         shown = self._first(by_size)
-        self._table(("utility", "", "helped", "kind", "memory"), [_movement_cells(movement) for movement in shown])
+        self._table(_MOVEMENT_COLUMNS, [_movement_cells(movement) for movement in shown])
         self._rest(len(moved) - len(shown), "memories that moved")
 
     def print_next_prompt(self, outcome: Outcome, augmented: AugmentedTask) -> None:
@@ -147,8 +172,8 @@ class Report:
             f"Task {outcome.task_id} was kept back: the service has seen no run of it. An agent that gets it now is "
             "handed this prompt, the task unchanged and the notes of earlier runs after it:"
         )
-        prompt = Text(printable(augmented.augmented_task, keep_lines=True))
-        self._console.print(Padding(prompt, (0, 0, 0, 4)))
+        self._console.print()
+        self._say(printable(augmented.augmented_task, keep_lines=True), indent=6)
 
     def print_closing(self, folder: Path) -> None:
         """The checks, and how to look at the same data again."""
@@ -157,24 +182,33 @@ class Report:
             mark = ("ok    ", "green") if ok else ("FAILED", "bold red")
             self._line(Text.assemble(mark, f"  {name}: {printable(found)}"))
         self._console.print()
-        self._say("The data stays. To open it again, then list what it holds:")
-        self._line(Text(f"reflect-otel serve --data-dir {folder}"))
-        self._line(Text("reflect-otel runs        reflect-otel memories        reflect-otel augment 'your task'"))
+        command = _find_command()
+        self._say(
+            f"Done in {time.monotonic() - self._began:.0f} s. The data stays; to open it again, and look into it:"
+        )
+        self._console.print()
+        for arguments in (f"serve --data-dir {shlex.quote(str(folder))}", "runs", "memories", "augment 'your task'"):
+            self._line(Text(f"   {command} {arguments}"))
 
     def _head(self, title: str) -> None:
         self._stage += 1
         self._console.print()
         self._console.print(Text(f"{self._stage}. {title}", style="bold"))
 
-    def _say(self, words: str) -> None:
-        self._console.print(Padding(Text(words), (0, 0, 0, 3)))
+    def _say(self, words: str, *, indent: int = 3) -> None:
+        """Print text wrapped under an indent, each line of it on lines of its own."""
+        for line in words.split("\n"):
+            wrapped = textwrap.wrap(line, self._console.width - indent) or [""]
+            self._console.print(Text(textwrap.indent("\n".join(wrapped), " " * indent)), soft_wrap=True)
 
     def _line(self, line: Text) -> None:
-        self._console.print(Padding(line, (0, 0, 0, 3)))
+        self._console.print(Text("   ") + line, soft_wrap=True)
 
-    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    def _table(self, columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> None:
         self._console.print()
-        self._console.print(Padding(build_table(columns, rows), (0, 0, 0, 3)))
+        self._console.print(
+            Padding(build_table(columns, rows, width=self._console.width), (0, 0, 0, 3), expand=False)
+        )
 
     def _first(self, rows: Sequence[_Row]) -> Sequence[_Row]:
         return rows if self._all_rows else rows[:_FEW]
@@ -182,7 +216,15 @@ class Report:
     def _rest(self, count: int, what: str) -> None:
         if count > 0:
             self._line(Text(f"... and {count} more {what}; --all prints them", style="dim"))
-        self._console.print()
+
+
+def _find_command() -> str:
+    """How to call this command again from here: by name when it is on the path, else by its place."""
+    script = Path(sys.argv[0])
+    on_path = shutil.which("reflect-otel")
+    if script.name != "reflect-otel" or (on_path is not None and Path(on_path).samefile(script)):
+        return "reflect-otel"
+    return str(script.relative_to(Path.cwd())) if script.is_relative_to(Path.cwd()) else str(script)
 
 
 def _run_cells(trace: Trace) -> Sequence[object]:

@@ -1,0 +1,124 @@
+"""The command line by itself: help, errors as exit codes, what it prints of untrusted text."""
+
+import json
+import socket
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector_plugin.commands.serve import read_api_key_file
+from collector_plugin.terminal import print_json, printable
+from reflect_otel.errors import ConfigError
+from reflect_otel.model.memory import Memory, MemoryKind
+
+HOSTILE = "\x1b[31mred\x1b]0;title\x07 \u202egnp.exe \x9b2J [bold]not markup[/bold]\r\nnext"
+
+
+def reflect_otel(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "collector_plugin", *arguments],
+        capture_output=True,
+        text=True,
+        env={"PATH": "", "HOME": "", **environment},
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.fixture
+def closed_endpoint():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+def test_help_names_commands_and_exit_codes():
+    done = reflect_otel("--help")
+    assert done.returncode == 0
+    for word in ("serve", "demo", "read", "runs", "review", "memories", "augment", "doctor", "Exit codes:"):
+        assert word in done.stdout
+
+
+def test_version_is_printed():
+    assert reflect_otel("--version").stdout.startswith("reflect-otel 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["runs", "--no-such-option"], 2),
+        (["review", "my-run"], 2),
+        (["review", "my-run", "--result", "meh"], 3),
+        (["runs", "--status", "open"], 3),
+        (["runs", "--endpoint", "localhost:4317"], 3),
+        (["serve", "--grpc-address", "0.0.0.0:4317", "--data-dir", "never-made"], 3),
+        (["serve", "--api-key-file", "no-such-file"], 3),
+    ],
+)
+def test_wrong_input_is_refused_in_one_line_before_anything_is_sent(arguments, code):
+    done = reflect_otel(*arguments)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", [["runs"], ["run", "x"], ["memories"], ["augment", "a task"]])
+def test_a_service_that_is_not_there_is_exit_code_5_with_the_remedy(command, closed_endpoint):
+    done = reflect_otel(*command, REFLECT_ENDPOINT=closed_endpoint)
+    assert done.returncode == 5, done.stderr
+    assert "reflect-otel serve" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_doctor_names_the_remedy_for_every_closed_door(closed_endpoint):
+    done = reflect_otel("doctor", "--json", "--endpoint", closed_endpoint, "--http-endpoint", closed_endpoint)
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert {finding["check"] for finding in findings} >= {"grpc", "project", "http"}
+    assert all(finding["remedy"] for finding in findings if not finding["ok"])
+
+
+def test_without_the_server_extra_the_command_says_what_to_install():
+    code = "import sys; sys.modules['typer'] = None; from collector_plugin.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install 'reflect-otel[server]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_hostile_text_cannot_steer_the_terminal():
+    shown = printable(HOSTILE)
+    assert shown.isprintable()
+    assert "[bold]not markup[/bold]" in shown
+    assert "\\x1b[31mred" in shown
+    assert "\n" in printable(HOSTILE, keep_lines=True)
+
+
+@given(st.text(alphabet=st.characters()))
+def test_printable_text_is_printable_whatever_comes(text):
+    assert printable(text).isprintable()
+    assert all(character.isprintable() or character in "\n\t" for character in printable(text, keep_lines=True))
+
+
+def test_json_output_is_one_ascii_line_an_object(capsys):
+    print_json(Memory(id="m1", task=HOSTILE, reflection="naïve", kind=MemoryKind.PITFALL, metadata={"a": "b"}))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.isascii()
+    assert json.loads(line)["task"] == HOSTILE
+    assert json.loads(line)["kind"] == "pitfall"
+
+
+def test_api_key_file_is_read_without_comments(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text("# production\n\nsecret-key-0123456:shop\n")
+    assert read_api_key_file(path) == ("secret-key-0123456:shop",)
+
+
+def test_api_key_file_without_a_key_is_refused(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text("# nothing yet\n")
+    with pytest.raises(ConfigError, match="holds no KEY:PROJECT line"):
+        read_api_key_file(path)
