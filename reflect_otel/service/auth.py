@@ -29,7 +29,7 @@ Headers: TypeAlias = Iterable[tuple[str, str | bytes]]
 
 def hash_key(key: str) -> str:
     """SHA-256 of an API key in lower-case hex: the only form in which a key is kept."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def require_project_name(name: str, *, field: str = PROJECT_HEADER) -> str:

@@ -79,7 +79,7 @@ def abort(context: Any, error: Exception) -> NoReturn:
     """
     if isinstance(error, ReflectError):
         if find_row(error).operator:
-            logger.error("%s: %s", error.reason, error)
+            logger.error("%s: %r", error.reason, str(error))
         status = build_status(error)
     else:
         error_id = secrets.token_hex(8)
