@@ -16,6 +16,7 @@ from reflect_otel.providers.tool_facts import (
     Call,
     Effect,
     Recovery,
+    build_gist,
     find_recoveries,
     find_repeated,
     find_stuck,
@@ -74,12 +75,13 @@ def _strategy(lesson: LearningInput, calls: Sequence[Call]) -> list[str]:
     looked = _names(call for call in calls if call.effect is not Effect.ACTS)
     sentences = [_ordered(calls)]
     sentences += [_advice(recovery) for recovery in find_recoveries(calls)[:_MOST_RECOVERIES]]
-    sentences += [f"{call.name} failed with “{call.error}” and was not needed." for call in find_stuck(calls)]
+    stuck = find_stuck(calls)
+    sentences += [f"{call.name} failed with “{call.error}”; the run passed without it." for call in stuck]
     if acting and is_confirmed(lesson.trajectory, calls, acting[0]):
         sentences.append(f"Check: look up first and have the user confirm the details right before {acting[0].name}.")
     elif any(call.effect is Effect.HANDS_OVER for call in calls):
         sentences.append("Check: handing over was right, as the tools could not do what was asked.")
-    elif not acting and looked:
+    elif looked and not acting and not stuck:
         sentences.append("Check: looking up was enough, nothing had to be changed.")
     return sentences
 
@@ -111,6 +113,8 @@ def _pitfall(lesson: LearningInput, calls: Sequence[Call]) -> list[str]:
         for name, times in find_repeated(calls).items()
         if name not in {call.name for call in stuck}
     ]
+    if any(call.effect is Effect.ACTS for call in stuck):
+        return sentences
     return [*sentences, _ending(lesson.trajectory, calls)]
 
 
@@ -161,7 +165,7 @@ def _stopped(trajectory: Trajectory) -> list[str]:
     if reason is not None:
         return [f"the failed run did not finish: {reason}; do the essential part first."]
     if trajectory.error:
-        return [f"the failed run ended with “{_cut(_masked(trajectory.error), _LONGEST_GIST)}”."]
+        return [f"the failed run ended with “{build_gist(trajectory.error)}”."]
     return []
 
 

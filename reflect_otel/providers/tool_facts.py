@@ -38,10 +38,14 @@ _VERBS: Final = {
 }
 _EFFECTS: Final = {verb: effect for effect, verbs in _VERBS.items() for verb in verbs.split()}
 _NAME_PART: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_ERROR_WORDS: Final = re.compile(r"\s*(?:\w*\s?error\b|\w*exception\b|traceback\b|failed\b|failure\b)", re.IGNORECASE)
+_ERROR_WORDS: Final = re.compile(
+    r"\s*(?:\w*(?:error|exception)(?=\s*:|\s+\w+ing\b|\s*$)|traceback\b|failed(?=\s*:|\s+to\b)|failure(?=\s*:))",
+    re.IGNORECASE,
+)
 _ERROR_KEYS: Final = ("error", "errors", "exception", "error_message")
 _SPECIFIC: Final = re.compile(r"https?://\S+|\S+@\S+|'[^']*'|\"[^\"]*\"|`[^`]*`|[\[{].*|[#$€£]?[\w./:-]*\d[\w./:-]*")
 _PREAMBLE: Final = re.compile(r"^(?:(?:error|exception)\b[^:\n]{0,80}:\s*)+", re.IGNORECASE)
+_MESSAGE: Final = re.compile(r"""['"]message['"]\s*:\s*(['"])(.+?)\1\s*[,}]""")
 _LONGEST_REASON: Final = 110
 
 
@@ -106,7 +110,18 @@ def read_calls(trajectory: Trajectory) -> tuple[Call, ...]:
 def read_error(answer: ToolResponse) -> str | None:
     """Why a tool failed, from its error field or the words of its answer; ``None`` when it did not fail."""
     words = answer.error if answer.error is not None else _error_words(answer.response)
-    return None if words is None else _gist(words)
+    return None if words is None else build_gist(words)
+
+
+def build_gist(words: str) -> str:
+    """What a failure says, in one line, with the values of this one task left out."""
+    quoted = _MESSAGE.search(words)
+    lines = [line.strip() for line in (quoted[2] if quoted else words).splitlines() if line.strip()] or [""]
+    said = lines[-1] if lines[0].lower().startswith("traceback") else " ".join(lines[:3])
+    said = _PREAMBLE.sub("", said) or said
+    said = re.sub(r"…(?:[\s,;]*…)+", "…", _SPECIFIC.sub("…", said)).rstrip(" .:").lstrip("… :,-")
+    said = said if len(said) <= _LONGEST_REASON else said[:_LONGEST_REASON].rsplit(" ", 1)[0] + "…"
+    return said or "an error"
 
 
 def read_effect(name: str) -> Effect:
@@ -172,15 +187,6 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
-
-
-def _gist(words: str) -> str:
-    """What the failure says, in one line, with the values of this one task left out."""
-    lines = [line.strip() for line in words.splitlines() if line.strip()] or ["error"]
-    said = lines[-1] if lines[0].lower().startswith("traceback") else " ".join(lines[:3])
-    said = _PREAMBLE.sub("", said) or said
-    said = re.sub(r"…(?:[\s,;]*…)+", "…", _SPECIFIC.sub("…", said)).strip(" .:")
-    return said if len(said) <= _LONGEST_REASON else said[:_LONGEST_REASON].rsplit(" ", 1)[0] + "…"
 
 
 def _find_recovery(calls: Sequence[Call], number: int) -> Recovery | None:
