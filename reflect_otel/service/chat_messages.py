@@ -8,7 +8,7 @@ Source: OpenAI chat completions, ``messages[]``; ``function_call`` and role ``fu
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from reflect_otel.dialects.parts import RAW_ARGUMENTS
@@ -35,6 +35,12 @@ def read_chat_messages(entries: Iterable[object], *, field: str = "trajectory") 
         InvalidArgument: an entry is not a chat message; the field says which, such as ``trajectory[3].role``.
     """
     return tuple(_read_message(entry, f"{field}[{i}]") for i, entry in enumerate(entries))
+
+
+def find_answer(messages: Sequence[Message]) -> str | None:
+    """What the assistant said last, if it said anything."""
+    spoken = (message.content for message in reversed(messages) if message.role is Role.ASSISTANT)
+    return next((content for content in spoken if content), None)
 
 
 def build_chat_message(message: Message) -> dict[str, Any]:

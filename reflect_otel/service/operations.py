@@ -26,6 +26,7 @@ from reflect_otel.model.memory import (
 from reflect_otel.model.spans import RunState
 from reflect_otel.ports import Clock, Intake, RunFilter, Settings, Store
 from reflect_otel.service import validation
+from reflect_otel.service.chat_messages import find_answer
 from reflect_otel.service.paging import (
     Page,
     build_page,
@@ -119,7 +120,7 @@ class Operations:
         """Store a whole run; durable when it returns, learning from its review follows in the background.
 
         The same run id again is the same run: what was stored first stays, a review replaces the earlier one of its
-        key. An empty ``draft.run_id`` gets a new id.
+        key. An empty ``draft.run_id`` gets a new id, an empty ``final_response`` the last assistant message.
 
         Raises:
             InvalidArgument: a part of the draft is missing, too long or out of range.
@@ -128,7 +129,8 @@ class Operations:
         run_id = validation.limit_name(draft.run_id, "trace_id") or self._ids()
         review = draft.review and replace(draft.review, created_ns=self._clock())
         checked = validation.require_draft(draft, self._settings.max_task_bytes)
-        self._intake.submit_trace(project_id, replace(checked, run_id=run_id, review=review))
+        answer = checked.final_response or find_answer(checked.messages)
+        self._intake.submit_trace(project_id, replace(checked, run_id=run_id, review=review, final_response=answer))
         status = IngestStatus.QUEUED if review else IngestStatus.COMPLETED
         return TraceSubmission(id=run_id, ingest_status=status.value)
 

@@ -102,7 +102,7 @@ class DirectIntake:
                 task=draft.task,
                 model=draft.model,
                 metadata=draft.metadata,
-                final_response=draft.final_response or draft.messages[-1].content if draft.messages else None,
+                final_response=draft.final_response,
                 served_memory_ids=draft.retrieved_memory_ids,
                 first_seen_ns=self.clock(),
                 started_ns=self.clock(),

@@ -114,6 +114,15 @@ def test_the_same_run_created_twice_is_one_run_and_one_memory(backend):
     assert len(backend.operations.list_memories("shop").items) == 1
 
 
+def test_the_answer_is_the_last_thing_the_assistant_said_unless_the_caller_says_otherwise(backend):
+    closing = Message(role=Role.TOOL, tool_response=ToolResponse(id="c1", response="bye"))
+    backend.create_run(run_id="run-1", messages=(*CHAT, Message(role=Role.ASSISTANT, content=None), closing))
+    backend.create_run(run_id="run-2", final_response="Done.")
+    backend.create_run(run_id="run-3", messages=())
+    answers = [backend.operations.get_trace("shop", f"run-{number}").final_response for number in (1, 2, 3)]
+    assert answers == ["I refunded the order to the card it was paid with.", "Done.", None]
+
+
 def test_tool_calls_come_back_as_chat_messages(backend):
     call = ToolCall(id="c1", name="refund", arguments={"order": 1017})
     answer = ToolResponse(id="c1", name="refund", response={"ok": True})
