@@ -5,11 +5,11 @@ Each command imports what it needs when it runs, so that ``--help`` and ``read``
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from collector_plugin.exit_codes import exit_code_help
+from collector_plugin.exit_codes import ExitCode, exit_code_help
 from reflect_otel import __version__
 
 app = typer.Typer(
@@ -141,7 +141,7 @@ def demo(
 )
 def runs(
     status: Annotated[
-        str, typer.Option(metavar="any|pending|reviewed", help="Only runs of this review status.")
+        Literal["any", "pending", "reviewed"], typer.Option(help="Only runs of this review status.")
     ] = "any",
     agent: Annotated[str | None, typer.Option(help="Only runs of this agent.")] = None,
     session: Annotated[str | None, typer.Option(help="Only runs of this conversation.")] = None,
@@ -155,7 +155,8 @@ def runs(
     from collector_plugin.commands.connection import Connection
     from collector_plugin.commands.runs import run_runs
 
-    run_runs(Connection(endpoint, api_key, project), status, agent, session, limit, as_json=json)
+    wanted = None if status == "any" else status
+    run_runs(Connection(endpoint, api_key, project), wanted, agent, session, limit, as_json=json)
 
 
 @app.command(
@@ -288,10 +289,11 @@ def doctor(
 )
 def read(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="OTLP/JSON: .json, .jsonl, also .gz.")],
-    by: Annotated[str, typer.Option(metavar="run|session", help="Group spans by run or by conversation.")] = "run",
+    by: Annotated[Literal["run", "session"], typer.Option(help="One entry a run, or one a conversation.")] = "run",
     json: Json = False,
 ) -> None:
     """Print the runs in recorded telemetry; needs no service."""
     from collector_plugin.commands.read import run_read
 
-    sys.exit(run_read(files, by=by, as_json=json))
+    failed = run_read(files, by=by, json_output=json)
+    sys.exit(ExitCode.INVALID_INPUT if failed else ExitCode.OK)

@@ -108,14 +108,12 @@ def build_verdict(result: str | None) -> Text:
 def print_json(*values: object) -> None:
     """Each value as one JSON object on one line, ASCII only, dataclasses as objects."""
     for value in values:
-        sys.stdout.write(json.dumps(_plain(value), default=str) + "\n")
+        sys.stdout.write(json.dumps(value, default=_as_json) + "\n")
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.hex() if isinstance(value, bytes) else value
+        return dict(value)
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -13,16 +13,30 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from collector_plugin.commands.plain_values import plain_mapping
 from collector_plugin.otlp.files import iter_file
 from collector_plugin.otlp.json_format import Telemetry
+from collector_plugin.terminal import Column, build_console, build_table, printable
 from reflect_otel.dialects.reader import read_trajectory
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import ExecutionMetrics, Message, Trajectory, TrajectoryMetrics
 from reflect_otel.runs.grouping import group_runs
+
+_COLUMNS: Final = (
+    Column("run"),
+    Column("session", share=1, wide_only=True),
+    Column("agent", share=1, wide_only=True),
+    Column("model", share=1, wide_only=True),
+    Column("task", share=2),
+    Column("answer", share=2),
+    Column("steps", number=True),
+    Column("tools", number=True, wide_only=True),
+    Column("errors", number=True),
+    Column("tokens", number=True, wide_only=True),
+)
 
 
 def run_read(paths: Sequence[Path], *, json_output: bool, by: Literal["run", "session"] = "run") -> int:
@@ -70,7 +84,7 @@ def _read_telemetry(paths: Iterable[Path]) -> Telemetry:
 
 
 def _complain(text: str) -> None:
-    print(f"reflect-otel read: {text}", file=sys.stderr)
+    print(f"reflect-otel read: {printable(text)}", file=sys.stderr)
 
 
 def _by_session(runs: Sequence[Run]) -> Iterator[Trajectory]:
@@ -126,45 +140,25 @@ def _describe_message(message: Message) -> dict[str, Any]:
 
 
 def _print_table(trajectories: Sequence[Trajectory]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=f"{len(trajectories)} runs", title_justify="left")
-    for heading in ("run", "session", "agent", "model", "task", "answer"):
-        table.add_column(heading, overflow="ellipsis", max_width=36, no_wrap=heading != "task")
-    for heading in ("steps", "calls", "tools", "tokens"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for trajectory in trajectories:
-        table.add_row(*(Text(cell) for cell in _cells(trajectory)))
-    Console().print(table)
+    console = build_console()
+    console.print(build_table(_COLUMNS, map(_build_row, trajectories), width=console.width))
     for trajectory in trajectories:
         for problem in trajectory.problems:
             _complain(f"run {trajectory.run_id}: {problem}")
 
 
-def _cells(trajectory: Trajectory) -> Iterator[str]:
+def _build_row(trajectory: Trajectory) -> Sequence[object]:
     metrics = trajectory.metrics or TrajectoryMetrics()
-    answer = trajectory.final_response or (f"failed: {trajectory.error}" if trajectory.error else "")
-    texts = (
-        trajectory.run_id[:16],
+    answer = trajectory.final_response or (f"failed: {trajectory.error}" if trajectory.error else None)
+    return (
+        trajectory.run_id,
         trajectory.task.conversation_id,
         trajectory.agent,
         trajectory.model,
         trajectory.task.text,
         answer,
+        len(trajectory.steps),
+        metrics.num_tool_calls or 0,
+        metrics.llm_errors + (metrics.num_tool_failures or 0),
+        metrics.input_tokens + metrics.output_tokens or None,
     )
-    yield from (_one_line(text or "") for text in texts)
-    yield str(len(trajectory.steps))
-    yield _with_failures(metrics.llm_calls, metrics.llm_errors)
-    yield _with_failures(metrics.num_tool_calls or 0, metrics.num_tool_failures or 0)
-    yield f"{metrics.input_tokens}/{metrics.output_tokens}"
-
-
-def _with_failures(count: int, failures: int) -> str:
-    return f"{count} ({failures} failed)" if failures else str(count)
-
-
-def _one_line(text: str) -> str:
-    """Text from telemetry, safe on a terminal: no line breaks, no control characters, not too long."""
-    return "".join(letter if letter.isprintable() else " " for letter in text[:200])

@@ -17,8 +17,7 @@ from collector_plugin.terminal import (
     print_json,
     printable,
 )
-from reflect_otel.errors import InvalidArgument
-from reflect_otel.model.memory import ReviewResult, ReviewStatus, Trace
+from reflect_otel.model.memory import ReviewResult, Trace
 
 RUN_COLUMNS: Final = (
     Column("run"),
@@ -34,17 +33,15 @@ RUN_COLUMNS: Final = (
 
 
 def run_runs(
-    connection: Connection, status: str, agent: str | None, session: str | None, limit: int, *, as_json: bool
+    connection: Connection, status: str | None, agent: str | None, session: str | None, limit: int, *, as_json: bool
 ) -> None:
-    """Print the newest runs.
+    """Print the newest runs of this review status, or of any.
 
     Raises:
-        InvalidArgument: for a status that is none of ``any``, ``pending`` and ``reviewed``.
         TransportError: when the service does not answer.
     """
-    wanted = _read_status(status)
     with connection.open() as client:
-        traces = list(islice(client.iter_traces(review_status=wanted, agent=agent, session_id=session), limit))
+        traces = list(islice(client.iter_traces(review_status=status, agent=agent, session_id=session), limit))
     if as_json:
         print_json(*traces)
         return
@@ -111,14 +108,6 @@ def run_review(
         return
     learned = f"memory {trace.created_memory_id}" if trace.created_memory_id else "no new memory"
     print(printable(f"{trace.id}: {verdict.value}; {learned}"))
-
-
-def _read_status(status: str) -> str | None:
-    if status == "any":
-        return None
-    if status in set(ReviewStatus):
-        return status
-    raise InvalidArgument(f"unknown status {status[:60]!r}; use any, pending or reviewed", field="status")
 
 
 def _print_run(trace: Trace) -> None:

@@ -1,14 +1,14 @@
 """The recorded telemetry that the demo sends: found in a checkout or in the installed package."""
 
-import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from collector_plugin.demo.outcomes import Outcome, read_outcomes
-from collector_plugin.otlp.json_format import Telemetry, read_json
-from reflect_otel.errors import ConfigError
+from collector_plugin.otlp.files import iter_file
+from collector_plugin.otlp.json_format import Telemetry
+from reflect_otel.errors import ConfigError, InvalidArgument
 
 _PACKAGE: Final = Path(__file__).parents[1]
 _PLACES: Final = (_PACKAGE.parent / "examples" / "data", _PACKAGE / "demo_data")
@@ -53,7 +53,11 @@ def find_data_dir() -> Path:
 
 
 def read_recordings(data_dir: Path) -> Recordings:
-    """Read all recordings of a data folder."""
+    """Read all recordings of a data folder.
+
+    Raises:
+        InvalidArgument: when a file is damaged.
+    """
     folders = sorted((data_dir / "otlp-samples").iterdir())
     return Recordings(
         instrumentations={folder.name: _read_folder(folder) for folder in folders if folder.is_dir()},
@@ -77,6 +81,7 @@ def _read_agent_runs(folder: Path) -> Iterator[AgentRun]:
 
 
 def _read_requests(path: Path) -> Iterator[Telemetry]:
-    with gzip.open(path, "rb") as lines:
-        for line in lines:
-            yield read_json(line)
+    for request in iter_file(path):
+        if isinstance(request, InvalidArgument):
+            raise request
+        yield request
