@@ -28,6 +28,9 @@ from reflect_otel.service.watch import RunWatch
 from reflect_otel.testing.fakes import CountingIds, FixedClock
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
+KEYS = {"shop": "rf_live_shop_0123456789", "bank": "rf_live_bank_0123456789"}
+"""API key of each project."""
+
 TASK = "Refund order 1017 for the customer, the parcel arrived broken"
 CHAT = (
     Message(role=Role.USER, content=TASK),

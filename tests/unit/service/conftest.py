@@ -2,9 +2,7 @@ import pytest
 
 from reflect_otel.service.auth import Authenticator, hash_key
 from reflect_otel.testing.fakes import InMemoryIndex, InMemoryStore
-from tests.unit.service.backend import Api, Backend, serving
-
-KEYS = {"shop": "rf_live_shop_0123456789", "bank": "rf_live_bank_0123456789"}
+from tests.unit.service.backend import KEYS, Api, Backend, serving
 
 
 @pytest.fixture

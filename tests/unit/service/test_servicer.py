@@ -15,8 +15,7 @@ from reflect_otel.service.auth import Authenticator
 from reflect_otel.service.servicer import SERVICE
 from reflect_otel.testing.fakes import InMemoryIndex, InMemoryStore
 from reflect_otel.wire.v1 import reflect_pb2 as wire
-from tests.unit.service.backend import TASK, Api, Backend, serving, trace_request
-from tests.unit.service.conftest import KEYS
+from tests.unit.service.backend import KEYS, TASK, Api, Backend, serving, trace_request
 
 RPCS = sorted(SERVICE.methods_by_name)
 FAIL = wire.Review(result=wire.REVIEW_RESULT_FAIL, feedback="Refunds above 100 need a manager's approval first.")
