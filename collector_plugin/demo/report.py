@@ -22,7 +22,8 @@ from collector_plugin.otlp.json_format import Telemetry
 from collector_plugin.terminal import Column, build_console, build_table, build_verdict, printable
 from reflect_otel.model.memory import AugmentedTask, Memory, Trace
 
-_FEW: Final = 8
+_FEW_ROWS: Final = 8
+_FEW_LESSONS: Final = 5
 _WIDTH: Final = 120
 
 _RUN_COLUMNS: Final = (
@@ -115,7 +116,7 @@ class Report:
         fullest = [next(group) for _, group in itertools.groupby(named, key=lambda pair: pair[0])]
         shown = named if self._all_rows else fullest
         self._table(
-            (Column("recorded with", share=3), *_RUN_COLUMNS), [(name, *_run_cells(trace)) for name, trace in shown]
+            (Column("recorded with", share=4), *_RUN_COLUMNS), [(name, *_run_cells(trace)) for name, trace in shown]
         )
         self._rest(len(traces) - len(shown), "runs of the same instrumentations")
 
@@ -137,8 +138,9 @@ class Report:
 
     def print_memories(self, memories: Sequence[Memory], traces: Mapping[str, Trace]) -> None:
         """The lessons, and which run each was drawn from."""
+        self._console.print()
         self._say("What was learned (strategy: what to do; pitfall: what to avoid), and from which run:")
-        shown = self._first(memories)
+        shown = self._first(memories, _FEW_LESSONS)
         for memory in shown:
             origin = traces.get(memory.created_from)
             source = (
@@ -210,8 +212,8 @@ class Report:
             Padding(build_table(columns, rows, width=self._console.width), (0, 0, 0, 3), expand=False)
         )
 
-    def _first(self, rows: Sequence[_Row]) -> Sequence[_Row]:
-        return rows if self._all_rows else rows[:_FEW]
+    def _first(self, rows: Sequence[_Row], few: int = _FEW_ROWS) -> Sequence[_Row]:
+        return rows if self._all_rows else rows[:few]
 
     def _rest(self, count: int, what: str) -> None:
         if count > 0:
