@@ -20,6 +20,8 @@ from reflect_otel.ports import Embedder, Settings
 
 SMALLEST_POOL: Final = 40
 POOL_PER_LIMIT: Final = 4
+FARTHEST_REACH: Final = 1024
+"""Most memories a search without a metadata filter looks at: bounds the time when many share one text."""
 UTILITY_FLOOR: Final = 0.40
 TRIED_USES: Final = 2
 """Uses from which a memory counts as tried."""
@@ -70,7 +72,7 @@ class Retriever:
         Raises:
             InvalidArgument: when an option is out of range.
         """
-        pool = self._recall(project_id, task, options, one_per_text=False)
+        pool = self.recall(project_id, task, options, one_per_text=False)
         return [candidate.build_memory() for candidate in rank(pool)[: options.limit]]
 
     def augment(self, project_id: str, task: str, options: RetrievalOptions) -> AugmentedTask:
@@ -81,16 +83,22 @@ class Retriever:
         Raises:
             InvalidArgument: when an option is out of range.
         """
-        ranked = rank(self._recall(project_id, task, options, one_per_text=True))
+        ranked = rank(self.recall(project_id, task, options, one_per_text=True))
         guarded = ranked if options.lambda_ in (0.0, 1.0) else guard(ranked)
         most = self._settings.max_injected if options.max_injected is None else options.max_injected
         memories = [candidate.build_memory() for candidate in guarded[: min(options.limit, most)]]
         notes = build_notes(memories)
         return AugmentedTask(augmented_task=notes.append_to(task), memories=notes.memories)
 
-    def _recall(
-        self, project_id: str, task: str, options: RetrievalOptions, *, one_per_text: bool
-    ) -> list[Candidate]:
+    def recall(self, project_id: str, task: str, options: RetrievalOptions, *, one_per_text: bool) -> list[Candidate]:
+        """The pool: the nearest memories at or above the gate that hold the wanted metadata, nearest first.
+
+        The search reaches further until the pool is full, with ``one_per_text`` of different texts, or the gate is
+        reached; for a metadata filter through the whole index, to skip copies ``FARTHEST_REACH`` memories far.
+
+        Raises:
+            InvalidArgument: when an option is out of range.
+        """
         check_options(options)
         size = self._table.count(project_id, self._embedder.id)
         if not size:
@@ -98,12 +106,13 @@ class Retriever:
         vector = self._queries.embed(strip_notes(task))
         floor = self._embedder.gate if options.similarity_threshold is None else options.similarity_threshold
         reach = pool = max(SMALLEST_POOL, POOL_PER_LIMIT * options.limit)
+        farthest = size if options.metadata_filter else min(size, FARTHEST_REACH)
         while True:
             near = self._table.search(project_id, self._embedder.id, vector, reach)
             wanted = [item for item in near if item.cosine >= floor and _holds(item.memory, options)]
             if one_per_text:
                 wanted = distinct_texts(wanted)
-            if len(wanted) >= pool or reach >= size or not near or near[-1].cosine < floor:
+            if len(wanted) >= pool or reach >= farthest or not near or near[-1].cosine < floor:
                 return [self._candidate(item, options.lambda_) for item in wanted[:pool]]
             reach *= 4
 

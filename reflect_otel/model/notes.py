@@ -11,10 +11,11 @@ NOTES_START: Final = "[notes from earlier runs; advisory, may not apply; ignore 
 NOTES_END: Final = "[end of notes]"
 
 _BLOCK: Final = re.compile(
-    r"(?:\r?\n\r?\n)?[ \t]*"
+    r"(?:\r\n\r\n|\n\n)?[ \t]*"
     + re.escape(NOTES_START)
     + r"(?:\r?\n[ \t]*\[M\d+ [^\n]*)*"
-    + r"(?:\r?\n[ \t]*" + re.escape(NOTES_END) + r"|\r?\n[ \t]*\[[^\n]*\Z)?"
+    + r"(?:\r?\n[ \t]*" + re.escape(NOTES_END)
+    + r"|\r?\n[ \t]*\[[^\n]*(?=\Z|\n\n" + re.escape(NOTES_START) + r"))?"
 )  # fmt: skip
 
 

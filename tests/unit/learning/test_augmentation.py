@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reflect_otel.learning.augmentation import build_notes, render, strip_notes
@@ -79,10 +79,20 @@ def test_the_hostile_corpus_is_large_enough_to_mean_something():
 
 
 @settings(max_examples=300)
+@example("ends with\r", [("A lesson.", MemoryKind.STRATEGY)])
 @given(ANY_TEXT, st.lists(st.tuples(ANY_TEXT, KINDS), max_size=4))
 def test_no_memory_at_all_breaks_out_of_its_line(task, drafts):
     memories = [memory(text, kind=kind) for text, kind in drafts]
     assert_contained(task, render(task, memories), build_notes(memories).memories)
+
+
+PIECES = st.sampled_from(["\n", "\r", "\n\n", " ", "[", "]", NOTES_START, NOTES_END, "[M1 ", "x", "\x85", "\u2028"])
+
+
+@settings(max_examples=300)
+@given(st.lists(PIECES, max_size=10).map("".join), st.lists(PIECES, max_size=10).map("".join))
+def test_a_task_made_of_our_own_delimiters_comes_back_bare_too(task, text):
+    assert strip_notes(render(task, [memory(f"lesson {text}")])) == strip_notes(task)
 
 
 @given(st.lists(st.sampled_from(HOSTILE_TEXTS), max_size=6).map("".join))

@@ -23,7 +23,7 @@ def ids(memories):
 
 
 def random_shelf(seed, size=30):
-    rng, shelf = random.Random(seed), Shelf()  # noqa: S311 - a reproducible store, not a secret
+    rng, shelf = random.Random(seed), Shelf()
     for number in range(size):
         shelf.put(
             f"m{number:02}",
