@@ -33,7 +33,7 @@ serve: $(VENV)/.installed-server ## the service on 127.0.0.1, gRPC port 4317 and
 	@$(BIN)/reflect-otel serve
 
 bench: $(VENV)/.installed-dev ## the measurements of tests/bench; takes minutes
-	@$(BIN)/python -m pytest tests/bench
+	@for script in tests/bench/[a-z]*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
 proto: ## regenerate reflect_otel/wire/v1 from proto/ with the oldest compiler whose code we support
 	@test -x $(PROTO_VENV)/bin/python || python3 -m venv $(PROTO_VENV)
