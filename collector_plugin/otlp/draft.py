@@ -82,6 +82,8 @@ def _review(review: Review) -> Mapping[str, Any]:
 
 def _message(message: Message) -> dict[str, Any]:
     encoded: dict[str, Any] = {"role": message.role.value, "parts": list(_parts(message))}
+    if message.name:
+        encoded["name"] = message.name
     if message.finish_reason:
         encoded["finish_reason"] = message.finish_reason
     return encoded

@@ -51,11 +51,11 @@ class Transcript:
         if thread is None:
             thread = _Thread()
             self._threads.append(thread)
-        self._add_system(thread, inputs)
         self._retell(thread, spoken[:known], keys)
-        last = self._append(thread, spoken[known:], keys[known:], is_new=not is_first)
-        answered = self._append(thread, outputs, [message_key(message) for message in outputs], is_new=True)
-        return answered or last or (thread.entries[-1] if thread.entries else None)
+        last = self._append_inputs(thread, inputs, keys, known, is_new=not is_first)
+        for message in outputs:
+            last = self._append(thread, message, message_key(message), is_new=True)
+        return last or (thread.entries[-1] if thread.entries else None)
 
     def insert_after(self, anchor: Entry | None, message: Message) -> Entry:
         """Add a message that no history holds, right after ``anchor``, or in front of all."""
@@ -78,12 +78,23 @@ class Transcript:
                 best, best_score = (thread, known), score
         return best
 
-    def _add_system(self, thread: _Thread, inputs: Sequence[Message]) -> None:
+    def _append_inputs(
+        self, thread: _Thread, inputs: Sequence[Message], keys: Sequence[Key], known: int, *, is_new: bool
+    ) -> Entry | None:
+        """Append what the thread does not know, in order, and system prompts that no thread has shown."""
+        shown = {text for other in self._threads for text in other.system}
+        last = None
+        spoken = 0
         for message in inputs:
-            if message.role is Role.SYSTEM and message.content not in thread.system:
+            if message.role is Role.SYSTEM:
                 thread.system.add(message.content)
-                if not any(message.content in other.system for other in self._threads if other is not thread):
+                if message.content not in shown:
                     self.entries.append(Entry(message, is_new=False))
+                continue
+            if spoken >= known:
+                last = self._append(thread, message, keys[spoken], is_new=is_new)
+            spoken += 1
+        return last
 
     def _retell(self, thread: _Thread, spoken: Sequence[Message], keys: Sequence[Key]) -> None:
         """Fill what the first telling of a message lacked, and messages that the thread should have begun with."""
@@ -111,15 +122,11 @@ class Transcript:
             thread.entries.insert(index, told)
             thread.keys.insert(index, key)
 
-    def _append(
-        self, thread: _Thread, messages: Sequence[Message], keys: Sequence[Key], *, is_new: bool
-    ) -> Entry | None:
-        entry = None
-        for message, key in zip(messages, keys, strict=True):
-            entry = Entry(message, is_new)
-            self.entries.append(entry)
-            thread.entries.append(entry)
-            thread.keys.append(key)
+    def _append(self, thread: _Thread, message: Message, key: Key, *, is_new: bool) -> Entry:
+        entry = Entry(message, is_new)
+        self.entries.append(entry)
+        thread.entries.append(entry)
+        thread.keys.append(key)
         return entry
 
 

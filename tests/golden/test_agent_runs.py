@@ -19,7 +19,10 @@ SPANS = DATA / "trajectories" / "tau-sample.otlp.jsonl.gz"
 def runs() -> dict[str, tuple[list[dict[str, Any]], Trajectory]]:
     with gzip.open(PLAIN, "rt", encoding="utf-8") as lines:
         plain = {run["id"]: run["messages"] for run in map(json.loads, lines)}
-    return {got.task.conversation_id or "": (plain[got.task.conversation_id or ""], got) for got in read_trajectories(SPANS)}
+    return {
+        got.task.conversation_id or "": (plain[got.task.conversation_id or ""], got)
+        for got in read_trajectories(SPANS)
+    }
 
 
 def test_messages_and_tool_calls_are_identical_in_60_of_60(

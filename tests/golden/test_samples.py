@@ -1,4 +1,4 @@
-"""Recorded spans of real instrumentations in, whole trajectories out; ``--rewrite-goldens`` writes what is read now."""
+"""Recorded spans of real instrumentations in, whole trajectories out; ``--rewrite-goldens`` writes them anew."""
 
 import json
 import re
@@ -32,7 +32,9 @@ def test_steps_are_growing_prefixes_of_one_conversation(name: str) -> None:
     for trajectory in read_trajectories(*sample_files(name)):
         lengths = [len(step.messages) for step in trajectory.steps]
         assert lengths == sorted(lengths)
-        assert all(list(step.messages) == list(trajectory.messages[: len(step.messages)]) for step in trajectory.steps)
+        assert all(
+            list(step.messages) == list(trajectory.messages[: len(step.messages)]) for step in trajectory.steps
+        )
 
 
 def test_recall_of_known_facts_is_at_least_99_percent() -> None:
