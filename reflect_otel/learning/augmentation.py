@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from reflect_otel.model.memory import Memory, MemoryKind
@@ -79,6 +80,7 @@ def build_notes(memories: Sequence[Memory]) -> Notes:
     return Notes("\n".join((NOTES_START, *lines, NOTES_END)), tuple(memory for memory, _ in fitting))
 
 
+@lru_cache(maxsize=1024)
 def neutralise(text: str) -> str:
     """Untrusted text as one plain line that cannot be taken for a delimiter, a role marker or markup.
 

@@ -146,7 +146,8 @@ class Memory:
         utility: in [0, 1]; also readable as ``q_value``, the name of the Reflect SDK.
         uses: reviewed runs that were served this memory.
         similarity: cosine to the query in [-1, 1]; 0.0 outside a query.
-        score: ``lambda_ * similarity + (1 - lambda_) * utility``; 0.0 outside a query.
+        score: ``lambda_ * s + (1 - lambda_) * utility``, where s is the similarity on a scale from the embedder's
+            gate (0) to identity (1); 0.0 outside a query.
         success: outcome of the run it was drawn from; ``None`` when written by hand without one.
         created_from: run id it was drawn from; empty when written by hand.
     """
