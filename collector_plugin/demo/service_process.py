@@ -31,7 +31,7 @@ class ServiceProcess:
         self.grpc_address, self.http_address = (f"{_HOST}:{port}" for port in _find_free_ports(2))
         self.log_path = data_dir / "service.log"
         self._command = [
-            *(sys.executable, "-m", "collector_plugin", "serve", "--data-dir", str(data_dir)),
+            *(sys.executable, "-P", "-m", "collector_plugin", "serve", "--data-dir", str(data_dir)),
             *("--grpc-address", self.grpc_address, "--http-address", self.http_address),
             *("--settle-seconds", str(settle_seconds), "--idle-seconds", "3"),
         ]
