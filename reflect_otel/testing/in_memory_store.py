@@ -263,8 +263,15 @@ class InMemoryStore:
             return
         entry = self._upsert(replace(old.record, run_id=run_id))
         entry.served.update(old.served)
+        entry.created_memory_id = entry.created_memory_id or old.created_memory_id
         for review in old.reviews.values():
             self._review(entry, review)
+        for entry_key in [key for key in self._ledger if key[0] == project_id and key[2] == from_run_id]:
+            event = self._ledger.pop(entry_key)
+            self._ledger.setdefault((project_id, event.memory_id, run_id), replace(event, run_id=run_id))
+        for key, stored in self._vectors.items():
+            if key[0] == project_id and stored.memory.created_from == from_run_id:
+                self._vectors[key] = replace(stored, memory=replace(stored.memory, created_from=run_id))
 
     def _take(self, project_id: str, signal: ReviewSignal) -> bool:
         entry = self._runs.get((project_id, self._target(project_id, signal)))

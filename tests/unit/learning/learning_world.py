@@ -15,7 +15,7 @@ from reflect_otel.model.memory import (
 )
 from reflect_otel.model.spans import ClosedBy, RunState
 from reflect_otel.model.trajectory import Message, MessagePrefix, Role, Step, Task, Trajectory
-from reflect_otel.ports import Settings
+from reflect_otel.ports import Settings, TelemetryBatch
 from reflect_otel.providers.hashing import HashingEmbedder
 from reflect_otel.testing.fakes import FixedClock, InMemoryIndex, InMemoryStore
 
@@ -86,6 +86,15 @@ class World:
         self.clock.advance(1)
         review = Review(result=ReviewResult.parse(result), feedback=feedback, created_ns=self.clock(), **fields)
         return self.store.write_review(PROJECT, run_id, review)
+
+    def join(self, trace_id, run_id):
+        self.store.write_telemetry(
+            TelemetryBatch(
+                journal_offset=self.store.journal_offset() + 1,
+                received_ns=self.clock(),
+                joined=[(PROJECT, trace_id, run_id)],
+            )
+        )
 
     def learn(self, run_id, task, result="pass", feedback=None, served=()):
         """Make a run, review it and learn from it; the memory drawn from it, if any."""

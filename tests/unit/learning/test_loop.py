@@ -110,6 +110,21 @@ def test_an_automatic_judge_counts_half_against_a_person(world):
     assert event.reward == pytest.approx(1 / 3)
 
 
+def test_a_run_that_gets_its_name_late_is_credited_once(world):
+    trace_id = b"\x01" * 16
+    memory = world.learn("r1", REFUND, "pass", "Look up first.")
+    world.run(trace_id.hex(), REFUND, served=[memory.id])
+    world.join(trace_id, trace_id.hex())
+    world.review(trace_id.hex(), "pass", "It worked after all and nobody complained.")
+    world.loop.run_pending()
+    world.join(trace_id, "named")
+    world.loop.run_pending()
+    assert world.memory(memory.id).uses == 1
+    assert [event.run_id for event in world.store.find_utility_events(PROJECT, memory_ids=[memory.id])] == ["named"]
+    assert world.created("named").created_from == "named"
+    assert len(world.tables()[0]) == 2
+
+
 # --- changed reviews ------------------------------------------------------------------------------------
 
 
