@@ -107,6 +107,11 @@ class MessagePrefix(Sequence[Message]):
         self._shared = shared
         self._end = min(end, len(shared))
 
+    @property
+    def shared(self) -> tuple[Message, ...]:
+        """The whole tuple that this is a view on."""
+        return self._shared
+
     @overload
     def __getitem__(self, index: int) -> Message: ...
     @overload

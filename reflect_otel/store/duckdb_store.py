@@ -1,0 +1,283 @@
+"""The ``Store`` port on one DuckDB file."""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from reflect_otel.attributes import GEN_AI_RESPONSE_ID
+from reflect_otel.errors import NotFound
+from reflect_otel.model.memory import Memory, Review, ReviewStatus, RunRecord, UtilityEvent
+from reflect_otel.model.spans import Run
+from reflect_otel.model.trajectory import Trajectory
+from reflect_otel.ports import (
+    Clock,
+    LearningJob,
+    LearningOutcome,
+    RunDetail,
+    RunFilter,
+    StoredVector,
+    TelemetryBatch,
+)
+from reflect_otel.store import memory_rows, run_rows
+from reflect_otel.store.database import Database
+from reflect_otel.store.joining import delete_runs, join_trace
+from reflect_otel.store.learning_jobs import find_generation, find_jobs, find_next_job, write_outcome
+from reflect_otel.store.reviews import (
+    WaitingReview,
+    find_reviews,
+    find_waiting,
+    resolve_runs,
+    write_review,
+    write_waiting,
+)
+from reflect_otel.store.servings import find_served, write_servings
+from reflect_otel.store.session import Session
+from reflect_otel.store.telemetry import read_logs, read_spans, write_logs, write_spans
+from reflect_otel.store.trajectories import find_trajectory, write_trajectory
+
+_LATEST = (2**63 - 1, "\U0010ffff")
+
+
+class DuckDBStore:
+    """Everything durable, in one DuckDB file that this process owns until ``close``.
+
+    Args:
+        path: the database file; created when missing.
+        clock: stamps schema versions and queued jobs.
+
+    Raises:
+        StoreLocked: another process has the file; names its PID.
+        SchemaMismatch: a newer release wrote it.
+        StoreError: it is damaged, or not a database of ours.
+    """
+
+    def __init__(self, path: Path | str, *, clock: Clock = time.time_ns) -> None:
+        self._clock = clock
+        self._database = Database(Path(path), clock)
+        self._claims: dict[tuple[str, str], int] = {}
+        with self._database.read() as session:
+            arrival, ordinal = session.fetch("find_counters")[0]
+            self._waiting_count = int(session.fetch("count_review_signals")[0][0])
+        self._next_arrival = int(arrival) + 1
+        self._ordinals = itertools.count(int(ordinal) + 1)
+
+    # --- telemetry
+
+    def write_telemetry(self, batch: TelemetryBatch) -> None:
+        """See ``TelemetryStore``."""
+        with self._database.write() as session:
+            self._next_arrival += write_spans(session, batch.spans, self._next_arrival, batch.received_ns)
+            self._next_arrival += write_logs(session, batch.logs, self._next_arrival, batch.received_ns)
+            run_rows.write_runs(session, batch.runs)
+            for project_id, trace_id, run_id in batch.joined:
+                join_trace(session, project_id, trace_id, run_id, self._clock, self._next_ordinal)
+            write_servings(session, batch.served, self._next_ordinal)
+            self._write_reviews(session, batch)
+            session.execute("update_journal_offset", sequence=batch.journal_offset)
+
+    def journal_offset(self) -> int:
+        """See ``TelemetryStore``."""
+        with self._database.read() as session:
+            return int(session.fetch("find_journal_offset")[0][0])
+
+    def get_run_telemetry(self, project_id: str, run_id: str) -> Run:
+        """See ``TelemetryStore``."""
+        with self._database.read() as session:
+            trace_ids = run_rows.find_traces(session, project_id, [run_id]).get(run_id, [])
+            spans = read_spans(session, project_id, trace_ids)
+            logs = read_logs(session, project_id, trace_ids)
+        if not spans and not logs:
+            raise _no_run(run_id, "has no telemetry")
+        return Run(run_id=run_id, spans=spans, logs=logs)
+
+    def find_run_ids(self, project_id: str, trace_ids: Iterable[bytes]) -> Mapping[bytes, Sequence[str]]:
+        """See ``TelemetryStore``."""
+        with self._database.read() as session:
+            return run_rows.find_run_ids(session, project_id, trace_ids)
+
+    def count_spans(self) -> int:
+        """See ``TelemetryStore``."""
+        with self._database.read() as session:
+            return int(session.fetch("count_spans")[0][0])
+
+    # --- runs
+
+    def write_run(self, record: RunRecord, trajectory: Trajectory | None) -> None:
+        """See ``RunStore``."""
+        with self._database.write() as session:
+            run_rows.write_runs(session, [record])
+            if trajectory is not None:
+                write_trajectory(session, record.project_id, record.run_id, trajectory, self._next_ordinal)
+
+    def find_run(self, project_id: str, identifier: str) -> RunDetail | None:
+        """See ``RunStore``."""
+        with self._database.read() as session:
+            record = run_rows.find_record_by_identifier(session, project_id, identifier)
+            return _build_details(session, project_id, [record])[0] if record else None
+
+    def find_runs(self, project_id: str, only: RunFilter, limit: int) -> Sequence[RunDetail]:
+        """See ``RunStore``."""
+        before_ns, before_run_id = only.before or _LATEST
+        reviewed = None if only.review_status is None else only.review_status == ReviewStatus.REVIEWED.value
+        with self._database.read() as session:
+            rows = session.fetch(
+                "find_runs",
+                project_id=project_id,
+                agent=only.agent,
+                session_id=only.session_id,
+                reviewed=reviewed,
+                before_ns=before_ns,
+                before_run_id=before_run_id,
+                limit=limit,
+            )
+            return _build_details(session, project_id, [run_rows.read_run(row) for row in rows])
+
+    def find_unclosed_runs(self) -> Sequence[RunRecord]:
+        """See ``RunStore``."""
+        with self._database.read() as session:
+            return [run_rows.read_run(row) for row in session.fetch("find_unclosed_runs")]
+
+    def get_trajectory(self, project_id: str, run_id: str) -> Trajectory:
+        """See ``RunStore``."""
+        with self._database.read() as session:
+            trajectory = find_trajectory(session, project_id, run_id)
+        if trajectory is None:
+            raise _no_run(run_id, "is unknown or has not been read yet")
+        return trajectory
+
+    def write_review(self, project_id: str, run_id: str, review: Review) -> bool:
+        """See ``RunStore``."""
+        with self._database.write() as session:
+            if run_rows.find_record(session, project_id, run_id) is None:
+                raise _no_run(run_id, "is unknown")
+            return write_review(session, project_id, run_id, review, self._clock, self._next_ordinal)
+
+    def delete_runs(self, project_id: str, run_ids: Sequence[str]) -> int:
+        """See ``RunStore``."""
+        with self._database.write() as session:
+            return delete_runs(session, project_id, run_ids)
+
+    # --- memories
+
+    def claim_job(self) -> LearningJob | None:
+        """See ``MemoryStore``."""
+        with self._database.read() as session:
+            found = find_next_job(session)
+        if found is None:
+            return None
+        job, generation = found
+        self._claims[job.project_id, job.run_id] = generation
+        return job
+
+    def write_learning(self, outcome: LearningOutcome) -> bool:
+        """See ``MemoryStore``."""
+        job = outcome.job
+        with self._database.write() as session:
+            claimed = self._claims.get((job.project_id, job.run_id))
+            if claimed is None or find_generation(session, job) != claimed:
+                return False
+            write_outcome(session, outcome)
+        self._claims.pop((job.project_id, job.run_id), None)
+        return True
+
+    def write_job_failure(self, job: LearningJob, error: str, *, park: bool) -> None:
+        """See ``MemoryStore``."""
+        with self._database.write() as session:
+            session.execute(
+                "update_job_failure",
+                project_id=job.project_id,
+                run_id=job.run_id,
+                generation=self._claims.get((job.project_id, job.run_id), 0),
+                attempts=job.attempts + 1,
+                last_error=error,
+                parked=park,
+            )
+
+    def write_memory(self, project_id: str, stored: StoredVector) -> None:
+        """See ``MemoryStore``."""
+        with self._database.write() as session:
+            memory_rows.write_memory(session, project_id, stored.memory)
+            memory_rows.write_vector(
+                session, project_id, stored.memory.id, "task", stored.embedder_id, stored.task_vector
+            )
+
+    def find_memory(self, project_id: str, memory_id: str) -> Memory | None:
+        """See ``MemoryStore``."""
+        with self._database.read() as session:
+            return memory_rows.find_memory(session, project_id, memory_id)
+
+    def find_memories(self, project_id: str, *, before: tuple[int, str] | None, limit: int) -> Sequence[Memory]:
+        """See ``MemoryStore``."""
+        with self._database.read() as session:
+            return memory_rows.find_memories(session, project_id, before, limit)
+
+    def find_vectors(self) -> Iterator[StoredVector]:
+        """See ``MemoryStore``."""
+        with self._database.read() as session:
+            yield from memory_rows.iter_active_vectors(session)
+
+    def find_utility_events(
+        self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None
+    ) -> Sequence[UtilityEvent]:
+        """See ``MemoryStore``."""
+        with self._database.read() as session:
+            return memory_rows.find_utility_events(session, project_id, memory_ids, run_id)
+
+    def close(self) -> None:
+        """See ``Store``."""
+        self._database.close()
+
+    # --- inside
+
+    def _next_ordinal(self) -> int:
+        return next(self._ordinals)
+
+    def _write_reviews(self, session: Session, batch: TelemetryBatch) -> None:
+        """Attach the batch's reviews, and those that have waited for what it brings; the rest goes on waiting."""
+        reviews = self._find_awaited(session, batch) + [WaitingReview(*item) for item in batch.reviews]
+        if not reviews:
+            return
+        settled: list[int] = []
+        for item, run_id in zip(reviews, resolve_runs(session, reviews), strict=True):
+            if run_id is not None:
+                review = item.signal.review
+                write_review(session, item.project_id, run_id, review, self._clock, self._next_ordinal)
+                settled += [item.ordinal] if item.ordinal else []
+            elif not item.ordinal:
+                write_waiting(session, item, self._next_ordinal())
+                self._waiting_count += 1
+        if settled:
+            session.execute("delete_review_signals", ordinals=tuple(settled))
+
+    def _find_awaited(self, session: Session, batch: TelemetryBatch) -> list[WaitingReview]:
+        if not self._waiting_count:
+            return []
+        run_ids = {record.run_id for record in batch.runs} | {run_id for _, _, run_id in batch.joined}
+        trace_ids = {trace_id for _, trace_id, _ in batch.joined} | {span.trace_id for _, span in batch.spans}
+        response_ids = {str(span.attributes.get(GEN_AI_RESPONSE_ID, "")) for _, span in batch.spans}
+        return find_waiting(session, run_ids | {trace.hex() for trace in trace_ids}, response_ids - {""}, trace_ids)
+
+
+def _build_details(session: Session, project_id: str, records: Sequence[RunRecord]) -> list[RunDetail]:
+    run_ids = [record.run_id for record in records]
+    reviews = find_reviews(session, project_id, run_ids)
+    served = find_served(session, project_id, run_ids)
+    jobs = find_jobs(session, project_id, run_ids)
+    created = memory_rows.find_created_memories(session, project_id, run_ids)
+    return [
+        RunDetail(
+            record=record,
+            reviews=tuple(reviews.get(record.run_id, ())),
+            served=tuple(dict.fromkeys((*served.get(record.run_id, ()), *record.served_memory_ids))),
+            created_memory_id=created.get(record.run_id),
+            learned=record.run_id in reviews and record.run_id not in jobs,
+            attempts=jobs[record.run_id].attempts if record.run_id in jobs else 0,
+            last_error=(jobs[record.run_id].last_error if record.run_id in jobs else "") or record.last_error,
+        )
+        for record in records
+    ]
+
+
+def _no_run(run_id: str, why: str) -> NotFound:
+    return NotFound(f"run {run_id!r} {why} in this project", resource_type="run", resource_name=run_id)

@@ -1,0 +1,85 @@
+"""A trace that turns out to belong to a named run, and the end of the default run it had stood for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from reflect_otel.ports import Clock
+from reflect_otel.store.memory_rows import find_utility_events, write_utility_event
+from reflect_otel.store.reviews import find_reviews, write_review
+from reflect_otel.store.run_rows import find_record, find_run_ids
+from reflect_otel.store.session import Session
+from reflect_otel.store.telemetry import delete_traces, iter_pieces
+from reflect_otel.store.trajectories import delete_trajectories
+
+
+def join_trace(
+    session: Session, project_id: str, trace_id: bytes, run_id: str, clock: Clock, next_ordinal: Callable[[], int]
+) -> None:
+    """Note that the trace belongs to the run; a named run takes the place of the default one (trace id in hex)."""
+    joined = find_run_ids(session, project_id, [trace_id]).get(trace_id, [])
+    if run_id not in joined:
+        session.execute(
+            "insert_run_traces", project_id=project_id, trace_id=trace_id, run_id=run_id, ordinal=next_ordinal()
+        )
+    default = trace_id.hex()
+    if run_id != default and default in joined:
+        _take_over(session, project_id, default, run_id, clock, next_ordinal)
+
+
+def delete_runs(session: Session, project_id: str, run_ids: Sequence[str]) -> int:
+    """Delete runs with all that belongs to them alone; returns how many there were."""
+    known = [run_id for run_id in dict.fromkeys(run_ids) if find_record(session, project_id, run_id)]
+    if known:
+        _delete_telemetry(session, project_id, known)
+        _delete_rows(session, project_id, known)
+    return len(known)
+
+
+def _take_over(
+    session: Session, project_id: str, default: str, run_id: str, clock: Clock, next_ordinal: Callable[[], int]
+) -> None:
+    move = {"project_id": project_id, "run_id": default, "to_run_id": run_id}
+    session.execute("move_servings", **move)
+    session.execute("move_memories", **move)
+    _move_ledger(session, project_id, default, run_id)
+    reviews = find_reviews(session, project_id, [default]).get(default, [])
+    if find_record(session, project_id, run_id) is None:
+        session.execute("rename_run", **move)
+    _delete_rows(session, project_id, [default])
+    for review in reviews:
+        write_review(session, project_id, run_id, review, clock, next_ordinal)
+
+
+def _move_ledger(session: Session, project_id: str, default: str, run_id: str) -> None:
+    taken = {event.memory_id for event in find_utility_events(session, project_id, [], run_id)}
+    moved = [event for event in find_utility_events(session, project_id, [], default) if event.memory_id not in taken]
+    session.execute("delete_utility_events", project_id=project_id, run_id=default)
+    for event in moved:
+        write_utility_event(session, project_id, replace(event, run_id=run_id))
+
+
+def _delete_telemetry(session: Session, project_id: str, run_ids: Sequence[str]) -> None:
+    """Delete the traces that belong to none but these runs."""
+    gone = set(run_ids)
+    for piece in iter_pieces(run_ids):
+        traces = [trace for _, trace in session.fetch("find_traces_of_runs", project_id=project_id, run_ids=piece)]
+        for trace_piece in iter_pieces(traces):
+            owners = find_run_ids(session, project_id, trace_piece)
+            alone = tuple(trace for trace in trace_piece if gone.issuperset(owners.get(trace, ())))
+            if alone:
+                delete_traces(session, project_id, alone)
+                session.execute("delete_servings_of_traces", project_id=project_id, trace_ids=alone)
+
+
+def _delete_rows(session: Session, project_id: str, run_ids: Sequence[str]) -> None:
+    delete_trajectories(session, project_id, run_ids)
+    for piece in iter_pieces(run_ids):
+        for statement in (
+            "delete_runs",
+            "delete_run_traces",
+            "delete_reviews",
+            "delete_review_signals_of_runs",
+            "delete_servings_of_runs",
+            "delete_jobs",
+        ):
+            session.execute(statement, project_id=project_id, run_ids=piece)

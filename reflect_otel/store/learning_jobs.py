@@ -1,0 +1,65 @@
+"""Learning jobs: rows that stay until their outcome is committed, so a crash repeats the work and loses nothing."""
+
+from collections.abc import Mapping, Sequence
+
+from reflect_otel.ports import LearningJob, LearningOutcome
+from reflect_otel.store.memory_rows import (
+    delete_memory,
+    write_memory,
+    write_utility,
+    write_utility_event,
+    write_vector,
+)
+from reflect_otel.store.session import Session
+from reflect_otel.store.telemetry import iter_pieces
+
+
+def find_next_job(session: Session) -> tuple[LearningJob, int] | None:
+    """The job with the fewest failed tries, then the oldest, whose run is closed; and its generation."""
+    rows = session.fetch("claim_job")
+    if not rows:
+        return None
+    project_id, run_id, attempts, last_error, generation = rows[0]
+    job = LearningJob(project_id=project_id, run_id=run_id, attempts=attempts, last_error=last_error)
+    return job, generation
+
+
+def find_generation(session: Session, job: LearningJob) -> int | None:
+    """How often the run's reviews have changed; ``None`` when nothing is left to learn from them."""
+    rows = session.fetch("find_job_generation", project_id=job.project_id, run_id=job.run_id)
+    return int(rows[0][0]) if rows else None
+
+
+def find_jobs(session: Session, project_id: str, run_ids: Sequence[str]) -> Mapping[str, LearningJob]:
+    """Unfinished jobs, parked ones included, by run."""
+    found: dict[str, LearningJob] = {}
+    for piece in iter_pieces(run_ids):
+        for run_id, attempts, last_error in session.fetch("find_jobs", project_id=project_id, run_ids=piece):
+            found[run_id] = LearningJob(
+                project_id=project_id, run_id=run_id, attempts=attempts, last_error=last_error
+            )
+    return found
+
+
+def write_outcome(session: Session, outcome: LearningOutcome) -> None:
+    """Everything the outcome says, and the end of its job."""
+    project_id, run_id = outcome.job.project_id, outcome.job.run_id
+    if outcome.removed_memory_id is not None:
+        delete_memory(session, project_id, outcome.removed_memory_id)
+    _write_drawn_memory(session, outcome)
+    session.execute("delete_utility_events", project_id=project_id, run_id=run_id)
+    for event in (*outcome.events, *outcome.updated):
+        write_utility_event(session, project_id, event)
+    for memory in outcome.recomputed:
+        write_utility(session, project_id, memory)
+    session.execute("delete_jobs", project_id=project_id, run_ids=(run_id,))
+
+
+def _write_drawn_memory(session: Session, outcome: LearningOutcome) -> None:
+    if outcome.memory is None:
+        return
+    project_id, memory = outcome.job.project_id, outcome.memory
+    write_memory(session, project_id, memory)
+    for purpose, vector in (("task", outcome.task_vector), ("content", outcome.content_vector)):
+        if vector is not None:
+            write_vector(session, project_id, memory.id, purpose, outcome.embedder_id, vector)

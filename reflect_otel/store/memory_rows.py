@@ -1,0 +1,128 @@
+"""Memories with their vectors, and the ledger of utility events."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus, UtilityEvent
+from reflect_otel.ports import StoredVector, Vector
+from reflect_otel.store.session import Row, Session
+from reflect_otel.store.value_json import read_json, write_json
+
+_MEMORY_COLUMNS: Final = (
+    "id", "task", "reflection", "kind", "utility", "uses", "passes", "success", "created_from", "created_ns",
+    "status", "agent", "metadata",
+)  # fmt: skip
+_EVENT_FIELDS: Final = ("memory_id", "run_id", "reward", "alpha", "sequence", "before", "after")
+
+_NEWEST: Final = (2**63 - 1, "\U0010ffff")
+"""Where a listing begins: behind every (created_ns, memory id)."""
+
+
+def write_memory(session: Session, project_id: str, memory: Memory) -> None:
+    """Upsert a memory."""
+    session.execute(
+        "write_memory",
+        project_id=project_id,
+        memory_id=memory.id,
+        task=memory.task,
+        reflection=memory.reflection,
+        kind=memory.kind.value,
+        utility=memory.utility,
+        uses=memory.uses,
+        passes=memory.passes,
+        success=memory.success,
+        created_from=memory.created_from,
+        created_ns=memory.created_ns,
+        status=memory.status.value,
+        agent=memory.agent,
+        metadata=write_json(dict(memory.metadata)),
+    )
+
+
+def write_vector(
+    session: Session, project_id: str, memory_id: str, purpose: str, embedder_id: str, vector: Vector
+) -> None:
+    """Upsert a vector; ``purpose`` is ``task`` or ``content``."""
+    session.execute(
+        "write_vector",
+        project_id=project_id,
+        memory_id=memory_id,
+        purpose=purpose,
+        embedder_id=embedder_id,
+        vector=np.asarray(vector, dtype="<f4").tobytes(),
+    )
+
+
+def write_utility(session: Session, project_id: str, memory: Memory) -> None:
+    """Set a memory's ``utility``, ``uses`` and ``passes``; the rest of it stays."""
+    session.execute(
+        "update_utility",
+        project_id=project_id,
+        memory_id=memory.id,
+        utility=memory.utility,
+        uses=memory.uses,
+        passes=memory.passes,
+    )
+
+
+def delete_memory(session: Session, project_id: str, memory_id: str) -> None:
+    """Delete a memory with its vectors; its ledger entries stay, they are history."""
+    session.execute("delete_vectors", project_id=project_id, memory_id=memory_id)
+    session.execute("delete_memory", project_id=project_id, memory_id=memory_id)
+
+
+def find_memory(session: Session, project_id: str, memory_id: str) -> Memory | None:
+    """One memory, whatever its status."""
+    rows = session.fetch("find_memory", project_id=project_id, memory_id=memory_id)
+    return _read_memory(rows[0]) if rows else None
+
+
+def find_memories(session: Session, project_id: str, before: tuple[int, str] | None, limit: int) -> list[Memory]:
+    """Newest first by (created_ns, id), behind ``before``."""
+    before_ns, before_memory_id = before or _NEWEST
+    rows = session.fetch(
+        "find_memories", project_id=project_id, before_ns=before_ns, before_memory_id=before_memory_id, limit=limit
+    )
+    return [_read_memory(row) for row in rows]
+
+
+def find_created_memories(session: Session, project_id: str, run_ids: Sequence[str]) -> dict[str, str]:
+    """The newest memory drawn from each run; runs without one are absent."""
+    rows = session.fetch("find_created_memories", project_id=project_id, run_ids=list(run_ids))
+    return {str(run_id): str(memory_id) for run_id, memory_id in rows}
+
+
+def iter_active_vectors(session: Session) -> Iterator[StoredVector]:
+    """Every active memory with its task vector."""
+    for project_id, embedder_id, vector, *memory in session.iter_rows("find_active_vectors"):
+        yield StoredVector(
+            project_id=project_id,
+            memory=_read_memory(tuple(memory)),
+            task_vector=np.frombuffer(vector, dtype="<f4"),  # type: ignore[arg-type] # the port's float32 array
+            embedder_id=embedder_id,
+        )
+
+
+def write_utility_event(session: Session, project_id: str, event: UtilityEvent) -> None:
+    """Upsert a ledger entry by (memory, run)."""
+    session.execute(
+        "write_utility_event", project_id=project_id, **{name: getattr(event, name) for name in _EVENT_FIELDS}
+    )
+
+
+def find_utility_events(
+    session: Session, project_id: str, memory_ids: Sequence[str], run_id: str | None
+) -> list[UtilityEvent]:
+    """Ledger entries of these memories and of this run, by (sequence, run_id)."""
+    rows = session.fetch("find_utility_events", project_id=project_id, memory_ids=list(memory_ids), run_id=run_id)
+    return [UtilityEvent(**dict(zip(_EVENT_FIELDS, row, strict=True))) for row in rows]
+
+
+def _read_memory(row: Row) -> Memory:
+    fields: dict[str, Any] = dict(zip(_MEMORY_COLUMNS, row, strict=True))
+    fields["kind"] = MemoryKind(fields["kind"])
+    fields["status"] = MemoryStatus(fields["status"])
+    fields["metadata"] = read_json(fields["metadata"])
+    return Memory(**fields)

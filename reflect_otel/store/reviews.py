@@ -1,0 +1,135 @@
+"""Reviews: attached to their run once, kept waiting while it is unknown, each change an order to learn."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from reflect_otel.attributes import REFLECT_RUN_ID
+from reflect_otel.model.memory import Review, ReviewResult, ReviewSignal, ReviewSource
+from reflect_otel.ports import Clock
+from reflect_otel.store.run_rows import find_record_by_identifier, find_run_ids
+from reflect_otel.store.session import Row, Session
+from reflect_otel.store.telemetry import iter_pieces
+from reflect_otel.store.value_json import read_json
+
+_FIELDS: Final = ("name", "source", "identifier", "result", "score", "feedback", "alpha", "created_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingReview:
+    """A review signal with its project; ``ordinal`` is its row while it waits, 0 while it does not."""
+
+    project_id: str
+    signal: ReviewSignal
+    ordinal: int = 0
+
+
+def write_review(
+    session: Session, project_id: str, run_id: str, review: Review, clock: Clock, next_ordinal: Callable[[], int]
+) -> bool:
+    """Upsert by key and queue a learning job; False when the review says what is stored already."""
+    known = next(
+        (item for item in find_reviews(session, project_id, [run_id]).get(run_id, ()) if item.key == review.key), None
+    )
+    if known is not None and replace(review, created_ns=known.created_ns) == known:
+        return False
+    values = _review_values(review)
+    if known is None:
+        session.execute("insert_review", project_id=project_id, run_id=run_id, ordinal=next_ordinal(), **values)
+    else:
+        del values["created_ns"]  # the place in the order of learning is that of the first verdict
+        session.execute("update_review", project_id=project_id, run_id=run_id, **values)
+    session.execute("queue_job", project_id=project_id, run_id=run_id, queued_ns=clock())
+    return True
+
+
+def find_reviews(session: Session, project_id: str, run_ids: Sequence[str]) -> dict[str, list[Review]]:
+    """The reviews of each run, oldest first; runs without one are absent."""
+    found: dict[str, list[Review]] = {}
+    for piece in iter_pieces(run_ids):
+        for row in session.fetch("find_reviews", project_id=project_id, run_ids=piece):
+            found.setdefault(row[0], []).append(_read_review(row[1:]))
+    return found
+
+
+def find_waiting(
+    session: Session, run_ids: Collection[str], response_ids: Collection[str], trace_ids: Collection[bytes]
+) -> list[WaitingReview]:
+    """Waiting reviews that name one of these, in order of arrival."""
+    rows = session.fetch(
+        "find_review_signals", run_ids=list(run_ids), response_ids=list(response_ids), trace_ids=list(trace_ids)
+    )
+    return [
+        WaitingReview(
+            project_id=row[1],
+            signal=ReviewSignal(run_id=row[2], response_id=row[3], trace_id=row[4], review=_read_review(row[5:])),
+            ordinal=row[0],
+        )
+        for row in rows
+    ]
+
+
+def write_waiting(session: Session, waiting: WaitingReview, ordinal: int) -> None:
+    """Keep a review whose run is not known yet."""
+    session.execute(
+        "insert_review_signal",
+        project_id=waiting.project_id,
+        target_run_id=waiting.signal.run_id,
+        target_response_id=waiting.signal.response_id,
+        target_trace_id=waiting.signal.trace_id,
+        ordinal=ordinal,
+        **_review_values(waiting.signal.review),
+    )
+
+
+def resolve_runs(session: Session, reviews: Sequence[WaitingReview]) -> list[str | None]:
+    """The run each review is about, ``None`` where it is not known: by run id, else response id, else trace id."""
+    answers = _find_runs_of_responses(session, reviews)
+    return [_resolve(session, item, answers) for item in reviews]
+
+
+def _resolve(session: Session, item: WaitingReview, answers: dict[tuple[str, str], str]) -> str | None:
+    signal, project_id = item.signal, item.project_id
+    if signal.run_id is not None:
+        record = find_record_by_identifier(session, project_id, signal.run_id)
+        return record.run_id if record else None
+    if signal.response_id is not None and (project_id, signal.response_id) in answers:
+        return answers[project_id, signal.response_id]
+    if signal.trace_id is not None:
+        joined = find_run_ids(session, project_id, [signal.trace_id])
+        return next(iter(joined.get(signal.trace_id, ())), None)
+    return None
+
+
+def _find_runs_of_responses(session: Session, reviews: Iterable[WaitingReview]) -> dict[tuple[str, str], str]:
+    wanted = {item.signal.response_id for item in reviews if item.signal.run_id is None and item.signal.response_id}
+    found: dict[tuple[str, str], str] = {}
+    if not wanted:
+        return found
+    for project_id, response_id, trace_id, attributes in session.fetch(
+        "find_spans_by_response", response_ids=list(wanted)
+    ):
+        joined = find_run_ids(session, project_id, [trace_id]).get(trace_id, [])
+        own = read_json(attributes).get(REFLECT_RUN_ID) if attributes else None
+        run_id = own if own in joined else next(iter(joined), None)
+        if run_id is not None:
+            found.setdefault((project_id, response_id), run_id)
+    return found
+
+
+def _review_values(review: Review) -> dict[str, Any]:
+    return {
+        "name": review.name,
+        "source": review.source.value,
+        "identifier": review.identifier,
+        "result": review.result.value,
+        "score": review.score,
+        "feedback": review.feedback,
+        "alpha": review.alpha,
+        "created_ns": review.created_ns,
+    }
+
+
+def _read_review(row: Row) -> Review:
+    fields = dict(zip(_FIELDS, row, strict=True))
+    return Review(**fields | {"source": ReviewSource(fields["source"]), "result": ReviewResult(fields["result"])})

@@ -1,0 +1,104 @@
+"""The run table: one row per run, and which traces belong to which run."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from reflect_otel.model.memory import RunRecord
+from reflect_otel.model.spans import ClosedBy, RunState
+from reflect_otel.store.session import Row, Session
+from reflect_otel.store.telemetry import iter_pieces
+from reflect_otel.store.telemetry_rows import clamp_time
+from reflect_otel.store.value_json import read_json, write_json
+
+_COLUMNS: Final = (
+    "project_id", "run_id", "trace_ids", "state", "closed_by", "task", "agent", "model", "session_id",
+    "final_response", "reference_context", "metadata", "served_memory_ids", "steps", "llm_calls", "llm_errors",
+    "tool_calls", "tool_errors", "input_tokens", "output_tokens", "span_count", "late_spans", "started_ns",
+    "ended_ns", "first_seen_ns", "last_seen_ns", "inferred", "last_error",
+)  # fmt: skip
+"""The table's columns and the record's fields, in the order of both."""
+
+
+def write_runs(session: Session, records: Iterable[RunRecord]) -> None:
+    """Upsert run rows; of several with one key the last counts."""
+    newest = {(record.project_id, record.run_id): record for record in records}
+    if not newest:
+        return
+    for project_id in {project_id for project_id, _ in newest}:
+        own = [run_id for project, run_id in newest if project == project_id]
+        for piece in iter_pieces(own):
+            session.execute("delete_runs", project_id=project_id, run_ids=piece)
+    rows = [_build_row(record) for record in newest.values()]
+    session.execute(
+        "insert_runs", **{name: list(values) for name, values in zip(_COLUMNS, zip(*rows, strict=True), strict=True)}
+    )
+
+
+def find_record(session: Session, project_id: str, run_id: str) -> RunRecord | None:
+    """The row of one run."""
+    rows = session.fetch("find_runs_by_id", project_id=project_id, run_ids=(run_id,))
+    return read_run(rows[0]) if rows else None
+
+
+def find_record_by_identifier(session: Session, project_id: str, identifier: str) -> RunRecord | None:
+    """The row of a run by its id, else by a W3C trace id in hex; of several runs of a trace the first joined."""
+    record = find_record(session, project_id, identifier)
+    if record is not None:
+        return record
+    trace_id = read_trace_hex(identifier)
+    joined = find_run_ids(session, project_id, [trace_id]).get(trace_id, ()) if trace_id else ()
+    return next(filter(None, (find_record(session, project_id, run_id) for run_id in joined)), None)
+
+
+def find_run_ids(session: Session, project_id: str, trace_ids: Iterable[bytes]) -> dict[bytes, list[str]]:
+    """Run ids of each known trace, first joined first."""
+    found: dict[bytes, list[str]] = {}
+    for piece in iter_pieces(set(trace_ids)):
+        for owner, trace_id, run_id in session.fetch("find_runs_of_traces", trace_ids=piece):
+            if owner == project_id:
+                found.setdefault(trace_id, []).append(run_id)
+    return found
+
+
+def find_traces(session: Session, project_id: str, run_ids: Sequence[str]) -> dict[str, list[bytes]]:
+    """Trace ids of each run, first joined first; runs without one are absent."""
+    found: dict[str, list[bytes]] = {}
+    for piece in iter_pieces(run_ids):
+        for run_id, trace_id in session.fetch("find_traces_of_runs", project_id=project_id, run_ids=piece):
+            found.setdefault(run_id, []).append(trace_id)
+    return found
+
+
+def read_trace_hex(identifier: str) -> bytes | None:
+    """The 16 bytes of a W3C trace id in hex of either case; ``None`` for any other text."""
+    if len(identifier) != 32:
+        return None
+    try:
+        trace_id = bytes.fromhex(identifier)
+    except ValueError:
+        return None
+    return trace_id if len(trace_id) == 16 else None
+
+
+def read_run(row: Row) -> RunRecord:
+    """A row of the run table."""
+    fields: dict[str, Any] = dict(zip(_COLUMNS, row, strict=True))
+    fields["trace_ids"] = tuple(read_json(fields["trace_ids"]))
+    fields["served_memory_ids"] = tuple(read_json(fields["served_memory_ids"]))
+    fields["metadata"] = read_json(fields["metadata"])
+    fields["state"] = RunState(fields["state"])
+    fields["closed_by"] = ClosedBy(fields["closed_by"]) if fields["closed_by"] else None
+    return RunRecord(**fields)
+
+
+def _build_row(record: RunRecord) -> tuple[Any, ...]:
+    special: Mapping[str, Any] = {
+        "trace_ids": write_json(list(record.trace_ids)),
+        "served_memory_ids": write_json(list(record.served_memory_ids)),
+        "metadata": write_json(dict(record.metadata)),
+        "state": record.state.value,
+        "closed_by": record.closed_by.value if record.closed_by else None,
+        "started_ns": clamp_time(record.started_ns),
+        "ended_ns": clamp_time(record.ended_ns),
+    }
+    return tuple(special[name] if name in special else getattr(record, name) for name in _COLUMNS)

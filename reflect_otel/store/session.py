@@ -1,0 +1,118 @@
+"""One DuckDB connection as the rest of the store uses it: registered statements, bound parameters, our errors."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import duckdb
+from numpy.typing import NDArray
+
+from reflect_otel.errors import StoreError
+from reflect_otel.store.statements import expand_lists, load_statements
+
+Row: TypeAlias = tuple[Any, ...]
+Columns: TypeAlias = Mapping[str, NDArray[Any]]
+
+_CHUNK_ROWS = 1024
+
+
+class Session:
+    """Runs registered statements on a connection of its own. Not for use by two threads at a time.
+
+    Tuple parameters become ``in`` lists, list parameters become DuckDB lists, everything else is bound as it is.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._statements = load_statements()
+
+    def execute(self, name: str, /, **parameters: Any) -> None:
+        """Run a statement. Raises StoreError."""
+        self._run(name, parameters)
+
+    def fetch(self, name: str, /, **parameters: Any) -> list[Row]:
+        """Run a query and return its rows. Raises StoreError."""
+        cursor = self._run(name, parameters)
+        with translated_errors():
+            return cursor.fetchall()
+
+    def iter_rows(self, name: str, /, **parameters: Any) -> Iterator[Row]:
+        """Run a query and return its rows piece by piece. Raises StoreError."""
+        cursor = self._run(name, parameters)
+        while True:
+            with translated_errors():
+                rows = cursor.fetchmany(_CHUNK_ROWS)
+            if not rows:
+                return
+            yield from rows
+
+    def insert(self, name: str, columns: Columns) -> None:
+        """Run an insert that selects from ``incoming``: these columns, without ``None`` and lone surrogates."""
+        with translated_errors():
+            self._connection.register("incoming", dict(columns))
+            self._connection.execute(self._statements[name])
+            self._connection.unregister("incoming")
+
+    def run_script(self, script: str) -> None:
+        """Run DDL. Raises StoreError."""
+        with translated_errors():
+            self._connection.execute(script)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is done inside, or roll it back when an exception leaves it."""
+        self.run_script("begin transaction")
+        try:
+            yield
+        except BaseException:
+            self._rollback()
+            raise
+        self.run_script("commit")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _rollback(self) -> None:
+        try:
+            self._connection.execute("rollback")
+        except duckdb.Error:
+            return  # the transaction was already given up; the error that led here is the one to tell
+
+    def _run(self, name: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+        statement, flat = expand_lists(self._statements[name], parameters)
+        with translated_errors():
+            try:
+                return self._connection.execute(statement, flat)
+            except duckdb.InvalidInputException as error:
+                if "surrogate" not in str(error):
+                    raise
+                return self._connection.execute(statement, {key: _storable(value) for key, value in flat.items()})
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise StoreError for DuckDB's own errors."""
+    try:
+        yield
+    except duckdb.FatalException as error:
+        raise StoreError(
+            f"the database stopped ({_first_line(error)}); free disk space or repair the disk, then start again"
+        ) from error
+    except duckdb.Error as error:
+        raise StoreError(f"the database refused a statement: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:300]
+
+
+def storable_text(text: str) -> str:
+    """The text with every lone surrogate, which UTF-8 cannot hold, replaced by a question mark."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable_text(value)
+    return [_storable(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+delete from messages where chain = $chain and depth > $depth

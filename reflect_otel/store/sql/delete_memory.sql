@@ -1,0 +1,1 @@
+delete from memories where project_id = $project_id and memory_id = $memory_id

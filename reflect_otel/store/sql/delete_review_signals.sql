@@ -1,0 +1,1 @@
+delete from review_signals where ordinal in ($ordinals)

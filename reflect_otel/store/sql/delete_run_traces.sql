@@ -1,0 +1,1 @@
+delete from run_traces where project_id = $project_id and run_id in ($run_ids)

@@ -1,0 +1,1 @@
+delete from servings where project_id = $project_id and run_id in ($run_ids)

@@ -1,0 +1,1 @@
+delete from trace_extents where project_id = $project_id and trace_id in ($trace_ids)

@@ -1,0 +1,1 @@
+delete from trajectories where project_id = $project_id and run_id in ($run_ids)

@@ -1,0 +1,1 @@
+select depth, parent_chain from messages where chain = $chain order by depth limit 1

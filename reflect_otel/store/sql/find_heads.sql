@@ -1,0 +1,1 @@
+select head_chain, head_depth from trajectories where project_id = $project_id and run_id in ($run_ids)

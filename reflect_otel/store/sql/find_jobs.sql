@@ -1,0 +1,1 @@
+select run_id, attempts, last_error from learning_jobs where project_id = $project_id and run_id in ($run_ids)

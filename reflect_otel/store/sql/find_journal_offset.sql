@@ -1,0 +1,1 @@
+select sequence from journal_offset

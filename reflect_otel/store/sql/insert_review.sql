@@ -1,0 +1,3 @@
+insert into reviews values (
+    $project_id, $run_id, $name, $source, $identifier, $result, $score, $feedback, $alpha, $created_ns, $ordinal
+)

@@ -1,0 +1,1 @@
+insert into trajectories values ($project_id, $run_id, $head_chain, $head_depth, $document)

@@ -1,0 +1,1 @@
+update journal_offset set sequence = greatest(sequence, $sequence)

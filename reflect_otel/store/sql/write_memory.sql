@@ -1,0 +1,9 @@
+insert into memories values (
+    $project_id, $memory_id, $task, $reflection, $kind, $utility, $uses, $passes, $success, $created_from,
+    $created_ns, $status, $agent, $metadata
+)
+on conflict do update set
+    task = excluded.task, reflection = excluded.reflection, kind = excluded.kind, utility = excluded.utility,
+    uses = excluded.uses, passes = excluded.passes, success = excluded.success,
+    created_from = excluded.created_from, created_ns = excluded.created_ns, status = excluded.status,
+    agent = excluded.agent, metadata = excluded.metadata

@@ -1,0 +1,146 @@
+"""The SQL of the store: one file per statement, all of them listed here, read once and checked at start."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from reflect_otel.errors import StoreError
+
+TABLES: Final = (
+    "schema_version",
+    "journal_offset",
+    "spans",
+    "logs",
+    "trace_extents",
+    "runs",
+    "run_traces",
+    "trajectories",
+    "messages",
+    "reviews",
+    "review_signals",
+    "servings",
+    "memories",
+    "memory_vectors",
+    "utility_events",
+    "learning_jobs",
+)
+"""Every table, in the order of creation."""
+
+STATEMENTS: Final = (
+    "claim_job",
+    "count_review_signals",
+    "count_spans",
+    "delete_chain_tail",
+    "delete_jobs",
+    "delete_logs",
+    "delete_memory",
+    "delete_review_signals",
+    "delete_review_signals_of_runs",
+    "delete_reviews",
+    "delete_run_traces",
+    "delete_runs",
+    "delete_servings_of_runs",
+    "delete_servings_of_traces",
+    "delete_spans",
+    "delete_trace_extents",
+    "delete_trajectories",
+    "delete_utility_events",
+    "delete_vectors",
+    "find_active_vectors",
+    "find_chain",
+    "find_chain_parent",
+    "find_counters",
+    "find_created_memories",
+    "find_heads",
+    "find_job_generation",
+    "find_jobs",
+    "find_journal_offset",
+    "find_known_messages",
+    "find_log_hashes",
+    "find_logs",
+    "find_memories",
+    "find_memory",
+    "find_needed_depth",
+    "find_review_signals",
+    "find_reviews",
+    "find_runs",
+    "find_runs_by_id",
+    "find_runs_of_traces",
+    "find_schema_version",
+    "find_serving_keys",
+    "find_servings_of_runs",
+    "find_servings_of_traces",
+    "find_span_keys",
+    "find_spans",
+    "find_spans_by_response",
+    "find_tables",
+    "find_trace_extents",
+    "find_traces_of_runs",
+    "find_trajectory",
+    "find_unclosed_runs",
+    "find_utility_events",
+    "insert_logs",
+    "insert_messages",
+    "insert_review",
+    "insert_review_signal",
+    "insert_run_traces",
+    "insert_runs",
+    "insert_schema_version",
+    "insert_servings",
+    "insert_spans",
+    "insert_trace_extents",
+    "insert_trajectory",
+    "move_memories",
+    "move_servings",
+    "queue_job",
+    "rename_run",
+    "update_job_failure",
+    "update_journal_offset",
+    "update_review",
+    "update_utility",
+    "write_memory",
+    "write_utility_event",
+    "write_vector",
+)
+"""Every statement; a file that is missing here, or a name without a file, stops the program."""
+
+_FOLDER: Final = files("reflect_otel.store") / "sql"
+
+
+@cache
+def load_statements() -> Mapping[str, str]:
+    """Statement texts by name. Raises StoreError when files and register disagree."""
+    return _load("", STATEMENTS)
+
+
+@cache
+def load_tables() -> Mapping[str, str]:
+    """Table definitions by name, in the order of creation. Raises StoreError when files and register disagree."""
+    return _load("tables", TABLES)
+
+
+def expand_lists(statement: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Write every tuple parameter out as ``$name_0, $name_1 ...``, the only form DuckDB answers from an index."""
+    flat: dict[str, Any] = {}
+    for name, value in parameters.items():
+        if not isinstance(value, tuple):
+            flat[name] = value
+            continue
+        numbered = {f"{name}_{position}": item for position, item in enumerate(value)}
+        marks = ", ".join(f"${key}" for key in numbered) or "null"
+        statement = re.sub(rf"\${name}\b", marks, statement)
+        flat |= numbered
+    return statement, flat
+
+
+def _load(folder: str, names: tuple[str, ...]) -> Mapping[str, str]:
+    place = _FOLDER / folder if folder else _FOLDER
+    found = {entry.name.removesuffix(".sql") for entry in place.iterdir() if entry.name.endswith(".sql")}
+    if found != set(names):
+        raise StoreError(
+            f"the SQL files of this installation do not match its register: {sorted(found ^ set(names))}; "
+            "reinstall reflect-otel[server]"
+        )
+    return {name: (place / f"{name}.sql").read_text("utf-8") for name in names}
