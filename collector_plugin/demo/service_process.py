@@ -81,7 +81,8 @@ class ServiceProcess:
 
     def _last_words(self) -> str:
         lines = self.log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return " | ".join(lines[-3:]) or "it said nothing"
+        errors = [line for line in lines if line.startswith("reflect-otel: ")]
+        return " | ".join(errors or lines[-3:]) or "it said nothing"
 
 
 def isolate_environment() -> None:
