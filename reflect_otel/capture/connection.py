@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-import reflect_otel
 from reflect_otel.errors import InvalidArgument
 
 ENV_ENDPOINT: Final = "REFLECT_ENDPOINT"
@@ -58,7 +57,7 @@ def build_headers(api_key: str | None, project_id: str | None) -> dict[str, str]
     Raises:
         InvalidArgument: for text that cannot travel in a header.
     """
-    headers = {"x-reflect-client": f"reflect-otel/{reflect_otel.__version__}"}
+    headers = {"x-reflect-client": "reflect-otel-python"}
     if api_key:
         headers["authorization"] = f"Bearer {_header_text(api_key, 'api_key')}"
     if project_id:

@@ -1,0 +1,72 @@
+"""``reflect_otel.review()``: the verdict on the current run, as span attributes."""
+
+import logging
+import time
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry.trace import Span
+
+from reflect_otel.attributes import REFLECT_REVIEW_FEEDBACK, REFLECT_REVIEW_RESULT, REFLECT_REVIEW_SCORE
+from reflect_otel.capture.run_context import find_scope, live_roots
+from reflect_otel.errors import InvalidArgument
+from reflect_otel.model.memory import ReviewResult
+
+_WARNING_INTERVAL_SECONDS: Final = 60.0
+
+_logger: Final = logging.getLogger(__name__)
+
+
+def review(result: str, feedback: str | None = None, score: float | None = None) -> bool:
+    """Review the current run: on its root span while that is recording, else on the current span.
+
+    Args:
+        result: ``pass`` or ``fail``, or their aliases ``success`` and ``failure``.
+        feedback: why, in words; specific feedback makes better memories.
+        score: in [0, 1], finer than the result.
+
+    Returns:
+        True when set; False when no span is recording, which is also logged once a minute.
+
+    Raises:
+        InvalidArgument: for another result, or a score outside [0, 1].
+    """
+    verdict = ReviewResult.parse(result)
+    if score is not None and not (isinstance(score, (int, float)) and 0 <= score <= 1):
+        raise InvalidArgument(f"score must be a number in [0, 1], not {str(score)[:60]!r}", field="score")
+    span = _find_span()
+    if span is None:
+        _warn_about_no_span()
+        return False
+    given = {
+        REFLECT_REVIEW_RESULT: verdict.value,
+        REFLECT_REVIEW_FEEDBACK: feedback or None,
+        REFLECT_REVIEW_SCORE: None if score is None else float(score),
+    }
+    span.set_attributes({key: value for key, value in given.items() if value is not None})
+    return True
+
+
+def _find_span() -> Span | None:
+    current = trace.get_current_span()
+    scope = find_scope()
+    candidates = (
+        scope.root if scope is not None else None,
+        live_roots.find(current.get_span_context().trace_id),
+        current,
+    )
+    return next((span for span in candidates if span is not None and span.is_recording()), None)
+
+
+_warned_at: float = -_WARNING_INTERVAL_SECONDS
+
+
+def _warn_about_no_span() -> None:
+    global _warned_at
+    now = time.monotonic()
+    if now - _warned_at >= _WARNING_INTERVAL_SECONDS:
+        _warned_at = now
+        _logger.warning(
+            "The review was not recorded: no span is recording here. Call review() inside the run's span, "
+            "or ReflectClient.review_trace() with the run id afterwards."
+        )

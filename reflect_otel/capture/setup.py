@@ -1,0 +1,165 @@
+"""Attaches us to OpenTelemetry: ``configure()`` in code, ``post_instrument()`` under ``opentelemetry-instrument``.
+
+The SDK and gRPC are imported inside the functions: the entry point is loaded in every instrumented process, also
+where it has nothing to do.
+"""
+
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import _logs, trace
+
+from reflect_otel.attributes import REFLECT_PROJECT_ID, SERVICE_NAME
+from reflect_otel.capture.connection import (
+    ENV_API_KEY,
+    ENV_ENABLED,
+    ENV_ENDPOINT,
+    ENV_PROJECT_ID,
+    build_headers,
+    parse_address,
+    read_setting,
+)
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    from reflect_otel.capture.exporter import ReflectSpanExporter
+
+_logger: Final = logging.getLogger(__name__)
+_lock: Final = threading.Lock()
+_attached: Final[weakref.WeakKeyDictionary[Any, "SpanProcessor"]] = weakref.WeakKeyDictionary()
+_our_exporters: Final[weakref.WeakSet["ReflectSpanExporter"]] = weakref.WeakSet()
+
+
+def configure(
+    endpoint: str | None = None,
+    api_key: str | None = None,
+    project_id: str | None = None,
+    service_name: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> None:
+    """Send this process's spans to the service, beside whatever exporters it has.
+
+    Uses the global tracer provider if there is one, else sets one up; likewise sets up a logger provider if there
+    is none, so that ``gen_ai.evaluation.result`` events arrive too. Repeating it changes nothing. Does nothing
+    with REFLECT_ENABLED=false or OTEL_SDK_DISABLED=true. Where a ``ReflectSpanExporter`` is at work already
+    (OTEL_TRACES_EXPORTER=reflect), spans are stamped with their run and not sent twice.
+
+    Args:
+        endpoint: ``http://HOST:PORT`` or ``https://HOST:PORT``; else the environment as ``ReflectSpanExporter`` says.
+        api_key: else REFLECT_API_KEY.
+        project_id: else REFLECT_PROJECT_ID.
+        service_name: ``service.name`` of the resource, for providers that are set up here.
+        headers: more gRPC metadata.
+        timeout: seconds for one export, retries included.
+
+    Raises:
+        InvalidArgument: when the address, key or project cannot be used.
+    """
+    if chosen := read_setting(endpoint, ENV_ENDPOINT):
+        parse_address(chosen, field="endpoint")
+    build_headers(read_setting(api_key, ENV_API_KEY), read_setting(project_id, ENV_PROJECT_ID))
+    if _is_disabled():
+        return
+    from reflect_otel.capture.exporter import ReflectSpanExporter
+
+    resource = _build_resource(service_name, read_setting(project_id, ENV_PROJECT_ID))
+    with _lock:
+        _set_up_tracer_provider(resource)
+        _attach(ReflectSpanExporter(endpoint, api_key, project_id, headers, timeout=timeout))
+        _set_up_logger_provider(resource, endpoint, api_key, project_id, headers)
+
+
+def post_instrument() -> None:
+    """Entry point ``opentelemetry_post_instrument``: attach to what ``opentelemetry-instrument`` has set up.
+
+    With REFLECT_ENDPOINT set, spans are sent there, beside the exporters of the process. Without it, or where a
+    ``ReflectSpanExporter`` is at work already, they are only stamped with their run, and travel with the
+    exporters of the process. Never raises.
+    """
+    try:
+        if _is_disabled():
+            return
+        from reflect_otel.capture.exporter import ReflectSpanExporter
+
+        with _lock:
+            _attach(ReflectSpanExporter() if read_setting(None, ENV_ENDPOINT) else None)
+    except Exception:
+        _logger.exception("reflect-otel could not attach itself; the application is not affected.")
+
+
+def _is_disabled() -> bool:
+    enabled = os.environ.get(ENV_ENABLED, "").strip().lower() not in {"false", "0", "no", "off"}
+    sdk_disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return sdk_disabled or not enabled
+
+
+def _attach(exporter: "ReflectSpanExporter | None") -> None:
+    """Add our span processor to the global provider once; a sender may follow a stamper, never another sender."""
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from reflect_otel.capture.exporter import live_exporters
+    from reflect_otel.capture.run_processor import RunSpanProcessor
+    from reflect_otel.capture.run_stamp import RunStampProcessor
+
+    if exporter is not None:
+        _our_exporters.add(exporter)
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        _logger.info("No OpenTelemetry SDK is set up, so there are no spans to send or stamp.")
+        return
+    others_export = any(live not in _our_exporters for live in live_exporters)
+    processor: RunStampProcessor
+    if exporter is None or others_export:
+        if provider in _attached:
+            return
+        processor = RunStampProcessor()
+    else:
+        if isinstance(_attached.get(provider), RunSpanProcessor):
+            return
+        processor = RunSpanProcessor(exporter)
+    provider.add_span_processor(processor)
+    _attached[provider] = processor
+
+
+def _build_resource(service_name: str | None, project_id: str | None) -> "Resource":
+    from opentelemetry.sdk.resources import Resource
+
+    named = {SERVICE_NAME: service_name, REFLECT_PROJECT_ID: project_id}
+    return Resource.create({key: value for key, value in named.items() if value})
+
+
+def _set_up_tracer_provider(resource: "Resource") -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        trace.set_tracer_provider(TracerProvider(resource=resource))
+
+
+def _set_up_logger_provider(
+    resource: "Resource",
+    endpoint: str | None,
+    api_key: str | None,
+    project_id: str | None,
+    headers: Mapping[str, str] | None,
+) -> None:
+    from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+
+    from reflect_otel.capture.otlp_target import read_otlp_target
+
+    if type(_logs.get_logger_provider()).__name__ != "ProxyLoggerProvider":
+        return
+    target = read_otlp_target("LOGS", endpoint=endpoint, api_key=api_key, project_id=project_id, headers=headers)
+    exporter = OTLPLogExporter(endpoint=target.endpoint, headers=target.headers, insecure=target.insecure)
+    provider = LoggerProvider(resource=resource)
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    _logs.set_logger_provider(provider)
