@@ -324,8 +324,10 @@ def test_waiting_follows_a_run_from_before_it_exists_to_its_memory(backend):
     backend.loop.start()
     backend.intake.open_run("shop", "run-1")
     assert next(states).ingest_status == "processing"
-    threading.Thread(target=backend.operations.review_trace, args=("shop", "run-1", FAIL)).start()
+    reviewing = threading.Thread(target=backend.operations.review_trace, args=("shop", "run-1", FAIL))
+    reviewing.start()
     last = list(states)[-1]
+    reviewing.join(10)
     assert (last.id, last.review_status, last.created_memory_id is not None) == ("run-1", "reviewed", True)
     assert len(backend.watch) == 0
 
@@ -390,12 +392,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_bad_input_is_refused_with_its_field_and_nothing_is_stored(backend, case):
+def test_bad_input_is_refused_with_its_field_and_nothing_is_stored(empty_backend, case):
     field, attempt = REFUSED[case]
     with pytest.raises(InvalidArgument) as refusal:
-        attempt(backend.operations)
+        attempt(empty_backend.operations)
     assert refusal.value.field == field
     assert len(str(refusal.value)) < 400
-    assert backend.operations.list_traces("shop").items == ()
-    assert backend.operations.list_memories("shop").items == ()
-    assert len(backend.watch) == 0
+    assert empty_backend.operations.list_traces("shop").items == ()
+    assert empty_backend.operations.list_memories("shop").items == ()
+    assert len(empty_backend.watch) == 0

@@ -35,17 +35,17 @@ def wait_until(condition, seconds=10.0):
 
 # --- every RPC --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", RPCS)
-def test_every_rpc_asks_who_calls(name, address):
+def test_every_rpc_asks_who_calls(name, empty_address):
     for key in ("", "rf_live_nobody_0123456789"):
-        stranger = Api(address, key)
+        stranger = Api(empty_address, key)
         failure = stranger.failure(name, empty(name), metadata=(("x-reflect-project", "shop"),))
         assert (failure.code, failure.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
         stranger.channel.close()
 
 
 @pytest.mark.parametrize("name", RPCS)
-def test_bytes_that_are_no_request_are_an_invalid_argument(name, api):
-    failure = api.failure(name, b"\xff\xff\xff not protobuf")
+def test_bytes_that_are_no_request_are_an_invalid_argument(name, refusing_api):
+    failure = refusing_api.failure(name, b"\xff\xff\xff not protobuf")
     assert failure.code == grpc.StatusCode.INVALID_ARGUMENT
     assert SERVICE.methods_by_name[name].input_type.full_name in failure.text
 
@@ -194,24 +194,24 @@ def test_pages_follow_each_other(api, backend):
         ("CreateMemory", wire.CreateMemoryRequest(task=TASK, reflection="x", kind=9), "kind"),
     ],
 )
-def test_a_wrong_field_is_named(api, name, request_, field):
-    failure = api.failure(name, request_)
+def test_a_wrong_field_is_named(refusing_api, name, request_, field):
+    failure = refusing_api.failure(name, request_)
     assert (failure.code, failure.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT")
     assert failure.field == field
     assert field.rpartition(".")[2] in failure.text
 
 
-def test_a_message_without_a_known_role_is_named(api):
+def test_a_message_without_a_known_role_is_named(refusing_api):
     request = wire.CreateTraceRequest(task=TASK)
     request.trajectory.add().update({"role": "user", "content": "x"})
     request.trajectory.add().update({"role": "narrator", "content": "x"})
-    assert api.failure("CreateTrace", request).field == "trajectory[1].role"
+    assert refusing_api.failure("CreateTrace", request).field == "trajectory[1].role"
 
 
-def test_a_method_that_does_not_exist_is_unimplemented(api):
-    send = api.channel.unary_unary("/reflect.v1.ReflectService/Nothing")
+def test_a_method_that_does_not_exist_is_unimplemented(refusing_api):
+    send = refusing_api.channel.unary_unary("/reflect.v1.ReflectService/Nothing")
     with pytest.raises(grpc.RpcError) as failure:
-        send(b"", metadata=api.metadata, timeout=5)
+        send(b"", metadata=refusing_api.metadata, timeout=5)
     assert failure.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
