@@ -173,6 +173,7 @@ class Service:
             "version": __version__,
             "ready": not self._find_fault(),
             "spans": self._store.count_spans(),
+            "runs": self._store.count_runs(),
             "journal_pending": self._pipeline.pending_records,
             "unclosed_runs": self._pipeline.unclosed_runs,
             "embedder": self._embedder.id,

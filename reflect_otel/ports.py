@@ -175,6 +175,9 @@ class RunStore(Protocol):
     def get_trajectory(self, project_id: str, run_id: str) -> Trajectory:
         """The stored trajectory. Raises NotFound when the run is unknown or has not been read yet."""
 
+    def count_runs(self) -> int:
+        """Stored runs over all projects."""
+
     def write_review(self, project_id: str, run_id: str, review: Review) -> bool:
         """Upsert by the review's key and queue a learning job; False when nothing changed. Raises NotFound."""
 

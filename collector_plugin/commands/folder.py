@@ -11,12 +11,13 @@ from reflect_otel.errors import ReflectError
 from reflect_otel.journal import Journal
 from reflect_otel.plugins import load_plugin
 from reflect_otel.ports import Store
+from reflect_otel.store.schema import NEWEST_VERSION
 
 _RECOVERY: Final = "start the service once; it takes up what the journal holds"
 
 
 def run_folder_doctor(data_dir: Path, *, as_json: bool) -> ExitCode:
-    """Open the folder as the service would, and print what is in it."""
+    """Open the folder as the service would, which brings it to this release's schema, and print what is in it."""
     return print_findings(list(_check_folder(data_dir)), as_json=as_json)
 
 
@@ -39,6 +40,7 @@ def _check_folder(data_dir: Path) -> Iterator[Finding]:
 
 def _count(store: Store, journal: Journal) -> Iterator[Finding]:
     pending = max(0, journal.last_sequence - store.journal_offset())
-    for check, value in (("spans", store.count_spans()), ("runs", store.count_runs())):
+    counts = {"spans": store.count_spans(), "runs": store.count_runs(), "schema_version": NEWEST_VERSION}
+    for check, value in counts.items():
         yield Finding(check=check, detail=str(value), value=value)
     yield Finding(check="journal_pending", detail=str(pending), value=pending, remedy=_RECOVERY if pending else "")

@@ -133,6 +133,11 @@ class DuckDBStore:
             )
             return _build_details(session, project_id, [run_rows.read_run(row) for row in rows])
 
+    def count_runs(self) -> int:
+        """See ``RunStore``."""
+        with self._database.read() as session:
+            return int(session.fetch("count_runs")[0][0])
+
     def find_unclosed_runs(self) -> Sequence[RunRecord]:
         """See ``RunStore``."""
         with self._database.read() as session:

@@ -31,6 +31,7 @@ TABLES: Final = (
 STATEMENTS: Final = (
     "claim_job",
     "count_review_signals",
+    "count_runs",
     "count_spans",
     "delete_chain_tail",
     "delete_jobs",

@@ -138,6 +138,11 @@ class InMemoryStore:
         wanted = [detail for detail in details if _matches(detail, only)]
         return sorted(wanted, key=_age, reverse=True)[:limit]
 
+    def count_runs(self) -> int:
+        """See ``RunStore``."""
+        with self._lock:
+            return len(self._runs)
+
     def find_unclosed_runs(self) -> Sequence[RunRecord]:
         """See ``RunStore``."""
         with self._lock:

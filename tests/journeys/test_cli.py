@@ -99,7 +99,7 @@ def test_doctor_finds_an_open_way_and_the_probe_leaves_no_run(service, client):
 
 
 def test_doctor_counts_what_a_stopped_service_left(service, sender):
-    sender.send(trace_request(agent_run()))
+    sender.send(trace_request(agent_run("Refund the order", "Refunded.")))
     spans = service.wait_settled()["spans"]
     service.terminate()
     done = subprocess.run(
