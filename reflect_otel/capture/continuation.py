@@ -4,6 +4,7 @@ An agent without a span of its own leaves every model call in a trace of its own
 with all the messages of an earlier call continues it: it gets the earlier call's trace id as its run id.
 """
 
+import threading
 from collections import OrderedDict
 from typing import Final
 
@@ -18,12 +19,10 @@ _MAX_CHARACTERS: Final = 4_000_000
 
 
 class ContinuationFinder:
-    """Remembers the latest input of recent conversations as JSON text; compares texts, parses nothing.
-
-    Not thread-safe: the export thread owns it.
-    """
+    """Remembers the latest input of recent conversations as JSON text; compares texts, parses nothing."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._inputs: OrderedDict[str, str] = OrderedDict()
         self._characters = 0
 
@@ -35,8 +34,9 @@ class ContinuationFinder:
             return span
         if not isinstance(text, str) or not text.endswith("]"):
             return span
-        earlier = self._find_run(text)
-        self._remember(earlier or format_trace_id(span.context.trace_id), text)
+        with self._lock:
+            earlier = self._find_run(text)
+            self._remember(earlier or format_trace_id(span.context.trace_id), text)
         return span if earlier is None else with_run_id(span, earlier)
 
     def _find_run(self, text: str) -> str | None:

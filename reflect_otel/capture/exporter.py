@@ -11,6 +11,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from reflect_otel.capture.continuation import ContinuationFinder
 from reflect_otel.capture.otlp_target import read_otlp_target
 from reflect_otel.capture.run_stamp import restore_run_id
 from reflect_otel.capture.suppression import suppressed_instrumentation
@@ -56,14 +57,23 @@ class ReflectSpanExporter(SpanExporter):
         self._closed = False
         self._otlp: OTLPSpanExporter | None = None
         self._inherited: list[OTLPSpanExporter] = []
-        self._lock = threading.Lock()
+        self._start_over()
         live_exporters.add(self)
         if hasattr(os, "register_at_fork"):
-            forget = weakref.WeakMethod(self._forget_parents_connection)
-            os.register_at_fork(after_in_child=lambda: (found := forget()) and found())
+            start_over = weakref.WeakMethod(self._start_over)
+            os.register_at_fork(after_in_child=lambda: (found := start_over()) and found())
+
+    def _start_over(self) -> None:
+        """Fresh state for this process; a forked child has no use for its parent's connection."""
+        if self._otlp is not None:
+            # Kept referenced: closing it in the child would act on the parent's connection.
+            self._inherited.append(self._otlp)
+            self._otlp = None
+        self._continuations = ContinuationFinder()
+        self._lock = threading.Lock()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send a batch; spans that lost their run id to the attribute limit get it back first."""
+        """Send a batch; spans first get the run id that the attribute limit or an untraced agent left out."""
         if self._closed:
             return SpanExportResult.FAILURE
         with suppressed_instrumentation():
@@ -72,7 +82,7 @@ class ReflectSpanExporter(SpanExporter):
             except Exception:
                 _logger.exception("Spans cannot be sent to reflect-otel; correct the setting that this error names.")
                 return SpanExportResult.FAILURE
-            return _send(otlp, [restore_run_id(span) for span in spans])
+            return _send(otlp, [self._continuations.join(restore_run_id(span)) for span in spans])
 
     def shutdown(self) -> None:
         """Close the connection; an export under way gives up its retries."""
@@ -103,13 +113,6 @@ class ReflectSpanExporter(SpanExporter):
                     timeout=self._timeout_seconds,
                 )
             return self._otlp
-
-    def _forget_parents_connection(self) -> None:
-        # Kept referenced: closing it in the child would act on the parent's connection.
-        if self._otlp is not None:
-            self._inherited.append(self._otlp)
-        self._otlp = None
-        self._lock = threading.Lock()
 
 
 live_exporters: Final[weakref.WeakSet[ReflectSpanExporter]] = weakref.WeakSet()

@@ -17,7 +17,6 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import TraceFlags
 
-from reflect_otel.capture.continuation import ContinuationFinder
 from reflect_otel.capture.exporter import ReflectSpanExporter
 from reflect_otel.capture.run_context import live_roots
 from reflect_otel.capture.run_stamp import RunStampProcessor
@@ -96,7 +95,6 @@ class RunSpanProcessor(RunStampProcessor):
         self._worker: threading.Thread | None = None
         self._worker_lock = threading.Lock()
         self._reported_drops = 0
-        self._continuations = ContinuationFinder()
 
     @property
     def dropped_spans(self) -> int:
@@ -194,7 +192,7 @@ class RunSpanProcessor(RunStampProcessor):
     def _export(self, spans: list[ReadableSpan]) -> None:
         with suppressed_instrumentation():
             try:
-                result = self._exporter.export([self._continuations.join(span) for span in spans])
+                result = self._exporter.export(spans)
             except Exception:
                 _logger.exception("%d spans could not be exported.", len(spans))
                 result = SpanExportResult.FAILURE
