@@ -28,6 +28,7 @@ LONGEST_TEXT: Final = 600
 _LONGEST_FEEDBACK: Final = 240
 _SHORTEST_GIST: Final = 40
 _LONGEST_GIST: Final = 90
+_LONGEST_QUESTION: Final = 140
 _MOST_NAMES: Final = 7
 _MOST_RECOVERIES: Final = 2
 
@@ -70,7 +71,7 @@ class OfflineReflector:
 
 def _strategy(lesson: LearningInput, calls: Sequence[Call]) -> list[str]:
     if not calls:
-        return _answered(lesson.trajectory, "a direct answer without any tool call was right")
+        return _answered(lesson.trajectory, _talked(lesson.trajectory))
     acting = [call for call in calls if call.effect is Effect.ACTS and not call.error]
     looked = _names(call for call in calls if call.effect is not Effect.ACTS)
     sentences = [_ordered(calls)]
@@ -84,6 +85,20 @@ def _strategy(lesson: LearningInput, calls: Sequence[Call]) -> list[str]:
     elif looked and not acting and not stuck:
         sentences.append("Check: looking up was enough, nothing had to be changed.")
     return sentences
+
+
+def _talked(trajectory: Trajectory) -> str:
+    """What a run without tool calls did that was right."""
+    replies = [
+        message.content for message in trajectory.messages if message.role is Role.ASSISTANT and message.content
+    ]
+    asked = re.search(r"[^.!?\n]{15,}\?", strip_notes(replies[0])) if len(replies) > 1 else None
+    if asked is None:
+        return "a direct answer without any tool call was right"
+    question = _cut(_masked(" ".join(asked[0].split())), _LONGEST_QUESTION)
+    return (
+        f"talking it through in {len(replies)} answers without any tool call was right, beginning with “{question}”"
+    )
 
 
 def _ordered(calls: Sequence[Call]) -> str:

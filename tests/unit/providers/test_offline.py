@@ -152,6 +152,12 @@ def test_a_plain_answer_teaches_that_it_was_enough():
     assert "a direct answer without any tool call was right" in reflect(trajectory(ASKED, says("42.")), PASS).text
 
 
+def test_a_conversation_without_tools_teaches_what_was_asked_first():
+    run = trajectory(ASKED, says("Sure. Which fare class do you want?"), user("economy"), says("Not possible."))
+    text = reflect(run, PASS).text
+    assert "in 2 answers without any tool call was right, beginning with “Which fare class do you want?”" in text
+
+
 def test_a_lesson_that_was_served_to_the_run_is_not_drawn_again():
     run = trajectory(ASKED, says("42."))
     assert reflect(run, PASS, served_texts=(reflect(run, PASS).text,)) is None
