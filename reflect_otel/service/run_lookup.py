@@ -5,6 +5,7 @@ from typing import Final
 
 from reflect_otel.errors import NotFound
 from reflect_otel.model.memory import Trace
+from reflect_otel.model.spans import RunState
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import Intake, RunDetail, RunFilter, Store
 from reflect_otel.service.paging import (
@@ -39,15 +40,15 @@ class RunLookup:
         self._intake.wait_committed(READ_YOUR_WRITES_SECONDS)
 
     def get_run(self, project_id: str, identifier: str) -> RunDetail:
-        """The run of this run id or W3C trace id.
+        """The run of this run id or W3C trace id, as it stands after everything accepted so far.
 
         Raises:
             InvalidArgument: it is no identifier.
-            NotFound: no such run in this project, also after ``settle``.
+            NotFound: no such run in this project.
         """
         require_id(identifier, "trace_id")
         detail = self._store.find_run(project_id, identifier)
-        if detail is None:
+        if detail is None or detail.record.state is not RunState.CLOSED:
             self.settle()
             detail = self._store.find_run(project_id, identifier)
         if detail is None:
