@@ -63,7 +63,7 @@ def read_literal(text: str) -> Any:
     if len(text) > MAX_REPR_CHARACTERS or "'" not in text or _UNKNOWN_ESCAPE.search(text):
         return None
     try:
-        return ast.literal_eval(text.strip())
+        return _clean(ast.literal_eval(text.strip()), 0)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from reflect_otel.dialects.decoding import MAX_DEPTH, decode, write_text
-from reflect_otel.dialects.parts import Content, find, read_content, read_tool_call, read_tool_response
+from reflect_otel.dialects.parts import Content, find, find_word, read_content, read_tool_call, read_tool_response
 from reflect_otel.model.trajectory import Message, Role, ToolCall, ToolResponse
 
 _ROLES: Final = {
@@ -125,7 +125,7 @@ def _iter_entry(entry: Mapping[str, Any], role: Role, depth: int) -> Iterator[Me
     if inner is not None:
         yield from _iter_messages(inner, role, depth + 1)
         return
-    kind = entry.get("type")
+    kind = find_word(entry, ("type",))
     if kind in _CALL_ITEMS and "role" not in entry:
         yield Message(role=Role.ASSISTANT, tool_calls=(read_tool_call(entry),))
     elif kind in _RESULT_ITEMS and "role" not in entry:
@@ -146,7 +146,7 @@ def _unwrap(entry: Mapping[str, Any]) -> Any:
         path = entry.get("id")
         name = path[-1] if isinstance(path, list) and path else None
         return {"type": name, **entry["kwargs"], "role": entry["kwargs"].get("role") or name}
-    if isinstance(entry.get("data"), Mapping) and entry.get("type") in _LANGCHAIN_TYPES:
+    if isinstance(entry.get("data"), Mapping) and find_word(entry, ("type",)) in _LANGCHAIN_TYPES:
         return {**entry["data"], "role": entry["data"].get("role") or entry["type"]}
     message = entry.get("message")
     if isinstance(message, Mapping):
@@ -164,8 +164,7 @@ def _undot(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _iter_chat(entry: Mapping[str, Any], default: Role) -> Iterator[Message]:
-    named = entry.get("role") or entry.get("type") or entry.get("author") or entry.get("source")
-    role = read_role(named, default)
+    role = read_role(find_word(entry, ("role", "type", "author", "source")), default)
     content = read_content(find(entry, ("parts", "contents", "content", "blocks", "text", "content_blocks")))
     calls = _tool_calls(entry)
     if calls:

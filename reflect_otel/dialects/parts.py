@@ -76,7 +76,7 @@ def _add(content: Content, value: Any, depth: int) -> None:
 
 
 def _add_part(content: Content, part: Mapping[str, Any], depth: int) -> None:
-    kind = part.get("type") or part.get("part_kind") or part.get("block_type") or part.get("kind")
+    kind = find_word(part, ("type", "part_kind", "block_type", "kind"))
     if isinstance(part.get("message_content"), Mapping):
         _add_part(content, part["message_content"], depth + 1)
     elif (call := part if kind in _CALL_TYPES else _inner(part, _CALL_KEYS)) is not None:
@@ -87,7 +87,7 @@ def _add_part(content: Content, part: Mapping[str, Any], depth: int) -> None:
         content.reasoning += _texts(part, depth)
     else:
         texts = (
-            _texts(part, depth) if kind in (None, "text", "input_text", "output_text", "refusal", "TextBlock") else []
+            _texts(part, depth) if kind in ("", "text", "input_text", "output_text", "refusal", "TextBlock") else []
         )
         content.texts += texts or _describe_other(part, kind, depth)
 
@@ -122,9 +122,9 @@ def _texts(part: Mapping[str, Any], depth: int) -> list[str]:
     return []
 
 
-def _describe_other(part: Mapping[str, Any], kind: Any, depth: int) -> list[str]:
+def _describe_other(part: Mapping[str, Any], kind: str, depth: int) -> list[str]:
     """A part that is no text: kept by name, without its bytes."""
-    if not isinstance(kind, str):
+    if not kind:
         kind = next(
             (key for key in ("image", "audio", "video", "document", "file", "inlineData", "blob") if key in part),
             None,
@@ -148,6 +148,11 @@ def find(source: Mapping[str, Any], names: Iterable[str]) -> Any:
         if value is not None:
             return value
     return None
+
+
+def find_word(source: Mapping[str, Any], names: Iterable[str]) -> str:
+    """The first of these that is non-empty text, else the empty text."""
+    return next((value for name in names if isinstance(value := source.get(name), str) and value), "")
 
 
 def find_mapping(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from reflect_otel import attributes as keys
+from reflect_otel.dialects.decoding import find_text
 from reflect_otel.errors import PluginError
 from reflect_otel.model.reading import SpanReading, TokenUsage, ToolRun, Work
 from reflect_otel.model.spans import LogRecord, SpanRecord, StatusCode
@@ -60,7 +61,7 @@ def is_agent_span(span: SpanRecord) -> bool:
     attributes = span.attributes
     if any(key in attributes for key in _RUN_KEYS):
         return True
-    if attributes.get(keys.GEN_AI_OPERATION_NAME) in _SET_UP:
+    if find_text(attributes, keys.GEN_AI_OPERATION_NAME) in _SET_UP:
         return False
     return any(_claims(reader, span, ()) for reader in find_readers())
 

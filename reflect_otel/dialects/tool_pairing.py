@@ -6,6 +6,7 @@ other: a result that was never sent back, a call that no recorded answer holds.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from reflect_otel.dialects.conversation import Entry, Transcript
 from reflect_otel.dialects.decoding import write_text
@@ -65,13 +66,14 @@ def _with_error(span: ReadSpan) -> ToolRun:
 def complete_turns(transcript: Transcript, uses: Sequence[ToolUse]) -> None:
     """Pair the calls of this run with tool messages and tool spans, and add the tool messages that are missing."""
     free = list(uses)
+    known = {call.id for entry in transcript.entries for call in entry.message.tool_calls or () if call.id}
     for turn in list(_find_turns(transcript.entries)):
         calls = turn.entry.message.tool_calls or ()
         waiting = list(turn.answers)
         paired: list[tuple[ToolCall, Entry | None, ToolUse | None]] = []
         for call in calls:
             answer = _take_answer(call, waiting, calls)
-            use = _take_use(call, free) if turn.entry.is_new else None
+            use = _take_use(call, answer, free, known) if turn.entry.is_new else None
             paired.append((call, answer, use))
         last = turn.answers[-1] if turn.answers else turn.entry
         for call, answer, use in paired:
@@ -116,20 +118,22 @@ def _take_answer(call: ToolCall, waiting: list[Entry], calls: Sequence[ToolCall]
     )
 
 
-def _take_use(call: ToolCall, free: list[ToolUse]) -> ToolUse | None:
-    """The tool span for this call: same id, else same name and arguments, else same name."""
-    tests = (
-        lambda use: call.id is not None and use.run.call_id == call.id,
-        lambda use: _same_name(use.run.name, call.name) and use.run.arguments == call.arguments,
-        lambda use: _same_name(use.run.name, call.name) and (use.run.call_id is None or call.id is None),
-    )
-    for test in tests:
-        for use in free:
-            if test(use):
-                free.remove(use)
-                use.call = call
-                return use
-    return None
+def _take_use(call: ToolCall, answer: Entry | None, free: list[ToolUse], known: set[str]) -> ToolUse | None:
+    """The tool span for this call: same id, else the id of its answer, else same name.
+
+    Of several with the name, the one with the same arguments; never one whose id belongs to another call.
+    """
+    response = answer.message.tool_response if answer is not None else None
+    ids = {call.id, response.id if response is not None else None} - {None, ""}
+    open_uses = [use for use in free if use.run.call_id in ids or use.run.call_id not in known]
+    named = [use for use in open_uses if _same_name(use.run.name, call.name)]
+    by_id = [use for use in open_uses if use.run.call_id in ids]
+    by_arguments = [use for use in named if use.run.arguments == call.arguments]
+    use = next(chain(by_id, by_arguments, named), None)
+    if use is not None:
+        free.remove(use)
+        use.call = call
+    return use
 
 
 def _same_name(first: str, second: str) -> bool:

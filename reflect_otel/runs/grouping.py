@@ -40,7 +40,7 @@ def select_run(telemetry: Run, run_id: str) -> Run:
 
 
 def _group(spans: Iterable[SpanRecord], logs: Iterable[LogRecord]) -> list[Run]:
-    distinct = list({(span.trace_id, span.span_id): span for span in _reversed(spans)}.values())[::-1]
+    distinct = _drop_repeats(spans)
     traces: dict[bytes, list[SpanRecord]] = {}
     for span in distinct:
         traces.setdefault(span.trace_id, []).append(span)
@@ -59,9 +59,12 @@ def _group(spans: Iterable[SpanRecord], logs: Iterable[LogRecord]) -> list[Run]:
     return [Run(run_id=run_id, spans=members, logs=events) for run_id, (members, events) in grouped.items()]
 
 
-def _reversed(spans: Iterable[SpanRecord]) -> Sequence[SpanRecord]:
-    """Back to front, so that of two copies of a span the first is kept, in its place."""
-    return list(spans)[::-1]
+def _drop_repeats(spans: Iterable[SpanRecord]) -> list[SpanRecord]:
+    """The first copy of each span, in order."""
+    first: dict[tuple[bytes, bytes], SpanRecord] = {}
+    for span in spans:
+        first.setdefault((span.trace_id, span.span_id), span)
+    return list(first.values())
 
 
 def _default_run_id(trace_id: bytes, members: Sequence[SpanRecord]) -> str:
