@@ -1,1 +1,1 @@
-select table_name from information_schema.tables where table_catalog = $catalog
+select table_name from duckdb_tables() where database_name = $catalog

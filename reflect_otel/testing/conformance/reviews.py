@@ -1,0 +1,211 @@
+"""The part of the ``Store`` suite about reviews and the learning jobs they queue."""
+
+from dataclasses import replace
+
+import pytest
+
+from reflect_otel.attributes import GEN_AI_RESPONSE_ID
+from reflect_otel.errors import NotFound
+from reflect_otel.model.memory import Review, ReviewResult, ReviewSignal, ReviewSource
+from reflect_otel.ports import LearningOutcome, Store
+from reflect_otel.testing.conformance.store_case import (
+    OTHER_PROJECT,
+    PROJECT,
+    TRACE,
+    StoreCase,
+    build_batch,
+    build_review,
+    build_run,
+    build_span,
+    reopened,
+    write_run,
+)
+
+_FAIL = ReviewResult.FAIL
+
+
+class ReviewConformance(StoreCase):
+    """A review reaches its run however it is named, once; a changed one is learned from again."""
+
+    @pytest.mark.parametrize(
+        "signal",
+        [
+            ReviewSignal(review=build_review(), run_id="r"),
+            ReviewSignal(review=build_review(), run_id=TRACE.hex()),
+            ReviewSignal(review=build_review(), trace_id=TRACE),
+            ReviewSignal(review=build_review(), response_id="resp-1"),
+            ReviewSignal(review=build_review(), response_id="unknown", trace_id=TRACE),
+        ],
+        ids=["run id", "trace id as run id", "trace id", "response id", "trace id behind an unknown response"],
+    )
+    @pytest.mark.parametrize("order", ["review last", "review first", "together"])
+    def test_a_review_in_telemetry_finds_its_run(self, store: Store, signal: ReviewSignal, order: str) -> None:
+        """By every kind of name, before, after and with the run's spans."""
+        span = build_span(1, attributes={GEN_AI_RESPONSE_ID: "resp-1"})
+        telemetry = {"spans": [span], "joined": [(TRACE, "r")], "runs": [build_run("r")]}
+        if order == "together":
+            store.write_telemetry(build_batch(1, **telemetry, signals=[signal]))  # type: ignore[arg-type]
+        elif order == "review first":
+            store.write_telemetry(build_batch(1, signals=[signal]))
+            assert store.claim_job() is None
+            store.write_telemetry(build_batch(2, **telemetry))  # type: ignore[arg-type]
+        else:
+            store.write_telemetry(build_batch(1, **telemetry))  # type: ignore[arg-type]
+            store.write_telemetry(build_batch(2, signals=[signal]))
+        assert _reviews(store, "r") == (build_review(),)
+
+    def test_the_response_id_goes_before_the_trace_id(self, store: Store) -> None:
+        """An evaluator's event often stands in the evaluator's own trace."""
+        evaluator = bytes(15) + b"\7"
+        write_run(store, "evaluator", evaluator)
+        span = build_span(1, attributes={GEN_AI_RESPONSE_ID: "resp-1"})
+        signal = ReviewSignal(review=build_review(), response_id="resp-1", trace_id=evaluator)
+        store.write_telemetry(
+            build_batch(9, spans=[span], joined=[(TRACE, "r")], runs=[build_run("r")], signals=[signal])
+        )
+        assert _reviews(store, "r") == (build_review(),)
+        assert _reviews(store, "evaluator") == ()
+
+    def test_a_review_waits_only_for_its_own_project(self, store: Store) -> None:
+        """A run of another project with the same ids does not get it."""
+        store.write_telemetry(build_batch(1, signals=[ReviewSignal(review=build_review(), trace_id=TRACE)]))
+        write_run(store, "r", project_id=OTHER_PROJECT)
+        found = store.find_run(OTHER_PROJECT, "r")
+        assert found is not None
+        assert found.reviews == ()
+        write_run(store, "r")
+        assert _reviews(store, "r") == (build_review(),)
+
+    def test_a_repeated_review_changes_nothing(self, store: Store) -> None:
+        """The time of sending is not part of what a review says."""
+        write_run(store, "r")
+        assert store.write_review(PROJECT, "r", build_review(created_ns=1))
+        assert not store.write_review(PROJECT, "r", build_review(created_ns=2))
+        _learn(store)
+        assert not store.write_review(PROJECT, "r", build_review(created_ns=3))
+        signal = ReviewSignal(review=build_review(created_ns=4), run_id="r")
+        store.write_telemetry(build_batch(5, signals=[signal, signal]))
+        assert store.claim_job() is None
+
+    @pytest.mark.parametrize(
+        "changed",
+        [build_review(_FAIL), build_review(score=0.5), build_review(feedback="late"), build_review(alpha=0.2)],
+        ids=["result", "score", "feedback", "alpha"],
+    )
+    def test_a_changed_review_is_learned_from_again(self, store: Store, changed: Review) -> None:
+        """It replaces the one of its key."""
+        write_run(store, "r")
+        store.write_review(PROJECT, "r", build_review())
+        _learn(store)
+        assert store.write_review(PROJECT, "r", changed)
+        assert _reviews(store, "r") == (changed,)
+        assert store.claim_job() is not None
+
+    def test_reviewers_and_evaluations_are_told_apart(self, store: Store) -> None:
+        """The key is (name, source, identifier); the oldest comes first."""
+        write_run(store, "r")
+        reviews = (
+            build_review(_FAIL, source=ReviewSource.LLM, score=0.25, feedback="ö", alpha=0.1, created_ns=9),
+            build_review(created_ns=8),
+            build_review(identifier="ada", created_ns=7),
+            build_review(name="tone", created_ns=6),
+        )
+        for review in reviews:
+            assert store.write_review(PROJECT, "r", review)
+        assert _reviews(store, "r") == reviews
+
+    def test_reviews_follow_a_trace_into_its_named_run(self, store: Store) -> None:
+        """And the named run is learned from in place of the default one."""
+        write_run(store)
+        store.write_review(PROJECT, TRACE.hex(), build_review())
+        store.write_telemetry(build_batch(7, joined=[(TRACE, "named")], runs=[build_run("named")]))
+        assert _reviews(store, "named") == (build_review(),)
+        job = store.claim_job()
+        assert job is not None
+        assert job.run_id == "named"
+        assert store.write_learning(LearningOutcome(job=job))
+        assert store.claim_job() is None
+
+    def test_a_review_of_an_unknown_run_is_refused(self, store: Store) -> None:
+        """Also of another project's run."""
+        write_run(store, "r")
+        for project_id, run_id in ((PROJECT, "none"), (OTHER_PROJECT, "r")):
+            with pytest.raises(NotFound):
+                store.write_review(project_id, run_id, build_review())
+
+    def test_only_closed_runs_are_learned_from(self, store: Store) -> None:
+        """A review of an open run waits until it closes."""
+        record = build_run("r")
+        store.write_run(reopened(record), None)
+        store.write_review(PROJECT, "r", build_review())
+        assert store.claim_job() is None
+        store.write_run(record, None)
+        assert store.claim_job() is not None
+
+    def test_a_claimed_job_stays_until_its_outcome_is_written(self, store: Store) -> None:
+        """So that a crash in between repeats the work; ``learned`` tells when it is done."""
+        write_run(store, "r")
+        store.write_review(PROJECT, "r", build_review())
+        assert store.claim_job() == store.claim_job()
+        assert not _is_learned(store)
+        _learn(store)
+        assert _is_learned(store)
+        assert store.claim_job() is None
+
+    def test_an_outcome_of_reviews_that_have_changed_is_refused(self, store: Store) -> None:
+        """The job stays queued, and nothing of the outcome is kept."""
+        write_run(store, "r")
+        store.write_review(PROJECT, "r", build_review())
+        job = store.claim_job()
+        assert job is not None
+        store.write_review(PROJECT, "r", build_review(_FAIL))
+        assert not store.write_learning(LearningOutcome(job=job))
+        assert not _is_learned(store)
+        _learn(store)
+        assert _is_learned(store)
+
+    def test_failures_are_counted_and_told_and_put_a_job_behind_the_others(self, store: Store) -> None:
+        """A job that fails must not hold up those that have not been tried."""
+        for run_id in ("r", "s"):
+            store.write_run(build_run(run_id), None)
+            store.write_review(PROJECT, run_id, build_review())
+        job = store.claim_job()
+        assert job is not None
+        store.write_job_failure(job, "no answer", park=False)
+        detail = store.find_run(PROJECT, job.run_id)
+        assert detail is not None
+        assert (detail.attempts, detail.last_error, detail.learned) == (1, "no answer", False)
+        following = store.claim_job()
+        assert following is not None
+        assert following.run_id != job.run_id
+        assert store.write_learning(LearningOutcome(job=following))
+        assert store.claim_job() == replace(job, attempts=1, last_error="no answer")
+
+    def test_a_parked_job_rests_until_the_run_is_reviewed_again(self, store: Store) -> None:
+        """The new review starts over with no failures."""
+        write_run(store, "r")
+        store.write_review(PROJECT, "r", build_review())
+        job = store.claim_job()
+        assert job is not None
+        store.write_job_failure(job, "refused", park=True)
+        assert store.claim_job() is None
+        store.write_review(PROJECT, "r", build_review(feedback="please"))
+        assert store.claim_job() == job
+
+
+def _learn(store: Store) -> None:
+    job = store.claim_job()
+    assert job is not None
+    assert store.write_learning(LearningOutcome(job=job))
+
+
+def _is_learned(store: Store) -> bool:
+    detail = store.find_run(PROJECT, "r")
+    assert detail is not None
+    return detail.learned
+
+
+def _reviews(store: Store, run_id: str) -> tuple[Review, ...]:
+    detail = store.find_run(PROJECT, run_id)
+    assert detail is not None
+    return tuple(detail.reviews)
