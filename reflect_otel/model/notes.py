@@ -11,7 +11,7 @@ NOTES_START: Final = "[notes from earlier runs; advisory, may not apply; ignore 
 NOTES_END: Final = "[end of notes]"
 
 _BLOCK: Final = re.compile(
-    r"(?:\r\n\r\n|\n\n)?[ \t]*"
+    r"(?:\r\n\r\n|\n\n)?[ \t]{0,8}"
     + re.escape(NOTES_START)
     + r"(?:\r?\n[ \t]*\[M\d+ [^\n]*)*"
     + r"(?:\r?\n[ \t]*" + re.escape(NOTES_END)

@@ -29,6 +29,9 @@ _LONGEST_FEEDBACK: Final = 240
 _SHORTEST_GIST: Final = 40
 _LONGEST_GIST: Final = 90
 _LONGEST_QUESTION: Final = 140
+_LONGEST_READ: Final = 1_000
+_MOST_CHECKED: Final = 50
+"""Calls looked at one by one: a run may hold thousands."""
 _MOST_NAMES: Final = 7
 _MOST_RECOVERIES: Final = 2
 
@@ -92,7 +95,7 @@ def _talked(trajectory: Trajectory) -> str:
     replies = [
         message.content for message in trajectory.messages if message.role is Role.ASSISTANT and message.content
     ]
-    asked = re.search(r"[^.!?\n]{15,}\?", strip_notes(replies[0])) if len(replies) > 1 else None
+    asked = re.search(r"[^.!?\n]{15,}\?", strip_notes(replies[0])[:_LONGEST_READ]) if len(replies) > 1 else None
     if asked is None:
         return "a direct answer without any tool call was right"
     question = _cut(_masked(" ".join(asked[0].split())), _LONGEST_QUESTION)
@@ -161,7 +164,7 @@ def _ending(trajectory: Trajectory, calls: Sequence[Call]) -> str:
 def _acted(trajectory: Trajectory, calls: Sequence[Call], acting: Sequence[Call], basis: str) -> str:
     names = _listed(_names(acting), " and ")
     times = f" ({len(acting)} calls)" if len(acting) > 1 else ""
-    unconfirmed = next((call for call in acting if not is_confirmed(trajectory, calls, call)), None)
+    unconfirmed = next((call for call in acting[:_MOST_CHECKED] if not is_confirmed(trajectory, calls, call)), None)
     if unconfirmed is not None:
         advice = (
             f"{unconfirmed.name} ran without the user confirming it right before; list the details and ask first."
@@ -212,7 +215,7 @@ def _feedback(lesson: LearningInput) -> str:
 
 def _applies_to(task: str) -> str:
     """The opening words of the task that say something, without greeting, values and names."""
-    text = _GREETING.sub("", " ".join(strip_notes(task).split()))
+    text = _GREETING.sub("", " ".join(strip_notes(task).split())[:_LONGEST_READ])
     opening = ""
     for sentence in re.split(r"(?<=[.!?])\s+", text):
         opening = f"{opening} {sentence}".strip()
@@ -254,8 +257,9 @@ def _listed(names: Sequence[str], separator: str) -> str:
 
 
 def _steps(trajectory: Trajectory, calls: Sequence[Call]) -> tuple[int, ...]:
-    """Numbers of the steps whose calls failed, or else of those that acted."""
+    """Numbers of the steps whose calls failed, or else of those that acted; of the first ``_MOST_CHECKED`` calls."""
     telling = [call for call in calls if call.error] or [call for call in calls if call.effect is Effect.ACTS]
     ends = [len(step.messages) for step in trajectory.steps]
-    found = (next((number for number, end in enumerate(ends) if end > call.position), None) for call in telling)
+    checked = telling[:_MOST_CHECKED]
+    found = (next((number for number, end in enumerate(ends) if end > call.position), None) for call in checked)
     return tuple(sorted({number for number in found if number is not None}))

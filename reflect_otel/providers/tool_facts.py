@@ -47,6 +47,8 @@ _SPECIFIC: Final = re.compile(r"https?://\S+|\S+@\S+|'[^']*'|\"[^\"]*\"|`[^`]*`|
 _PREAMBLE: Final = re.compile(r"^(?:(?:error|exception)\b[^:\n]{0,80}:\s*)+", re.IGNORECASE)
 _MESSAGE: Final = re.compile(r"""['"]message['"]\s*:\s*(['"])(.+?)\1\s*[,}]""")
 _LONGEST_REASON: Final = 110
+_LONGEST_WORDS: Final = 1_000
+_MOST_OPEN_CALLS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,10 @@ class Call:
         """What the tool does, by its name."""
         return read_effect(self.name)
 
-    def is_same_as(self, other: "Call") -> bool:
-        """Whether the other call asks for the very same."""
-        return self.name == other.name and self.arguments == other.arguments
+    @property
+    def request(self) -> str:
+        """The tool and its arguments; equal for calls that ask for the very same."""
+        return json.dumps([self.name, self.arguments], sort_keys=True, default=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ def read_calls(trajectory: Trajectory) -> tuple[Call, ...]:
             match = _find_asked(message.tool_response, open_calls, asked)
             open_calls.remove(match)
             answers[match] = message.tool_response
+        del open_calls[:-_MOST_OPEN_CALLS]
     return tuple(
         Call(position, call.name, call.arguments, read_error(answers[number]) if number in answers else None)
         for number, (position, call) in enumerate(asked)
@@ -115,9 +119,9 @@ def read_error(answer: ToolResponse) -> str | None:
 
 def build_gist(words: str) -> str:
     """What a failure says, in one line, with the values of this one task left out."""
-    quoted = _MESSAGE.search(words)
+    quoted = _MESSAGE.search(words[:_LONGEST_WORDS])
     lines = [line.strip() for line in (quoted[2] if quoted else words).splitlines() if line.strip()] or [""]
-    said = lines[-1] if lines[0].lower().startswith("traceback") else " ".join(lines[:3])
+    said = (lines[-1] if lines[0].lower().startswith("traceback") else " ".join(lines[:3]))[:_LONGEST_WORDS]
     said = _PREAMBLE.sub("", said) or said
     said = re.sub(r"…(?:[\s,;]*…)+", "…", _SPECIFIC.sub("…", said)).rstrip(" .:").lstrip("… :,-")
     said = said if len(said) <= _LONGEST_REASON else said[:_LONGEST_REASON].rsplit(" ", 1)[0] + "…"
@@ -145,11 +149,13 @@ def find_stuck(calls: Sequence[Call]) -> tuple[Call, ...]:
 
 def find_repeated(calls: Sequence[Call]) -> Mapping[str, int]:
     """Tools called three times or more with the same arguments, or twice with the same failure, and how often."""
-    repeated: dict[str, int] = {}
+    requests: dict[str, list[Call]] = {}
     for call in calls:
-        same = [other for other in calls if other.is_same_as(call)]
-        if len(same) >= 3 or (len(same) == 2 and all(other.error for other in same)):
-            repeated[call.name] = max(len(same), repeated.get(call.name, 0))
+        requests.setdefault(call.request, []).append(call)
+    repeated: dict[str, int] = {}
+    for same in requests.values():
+        if len(same) >= 3 or (len(same) == 2 and all(call.error for call in same)):
+            repeated[same[0].name] = max(len(same), repeated.get(same[0].name, 0))
     return repeated
 
 

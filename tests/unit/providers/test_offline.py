@@ -1,5 +1,7 @@
 """The offline reflector: specific where the run allows, silent where it shows nothing, the same bytes each time."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -198,6 +200,31 @@ def test_any_run_gives_a_bounded_single_paragraph_or_nothing_and_the_same_again(
         assert len(lesson.text.splitlines()) == 1
         assert (lesson.kind is MemoryKind.STRATEGY) == (result is PASS)
         assert all(step in range(len(run.steps)) for step in lesson.evidence_steps)
+
+
+HUGE = 100_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" * HUGE, " " * HUGE + "x", "A" * HUGE, "A b " * HUGE, "'message': '" * 10_000, NOTES_START + "\t" * HUGE],
+)
+@pytest.mark.parametrize("result", [PASS, FAIL])
+def test_huge_texts_take_bounded_time(text, result):
+    run = trajectory(user(text), says(text), calls("get", f"!{text}"), says(text))
+    started = time.perf_counter()
+    reflect(run, result, task=text, feedback=text)
+    reflect(trajectory(user(text), says(text), says(text)), result, task=text)
+    assert time.perf_counter() - started < 1.0
+
+
+@pytest.mark.parametrize("result", [PASS, FAIL])
+def test_a_run_of_thousands_of_calls_takes_bounded_time(result):
+    many = [calls("book", "!full" if i % 3 else "ok", str(i), day=i % 7) for i in range(5_000)]
+    run = trajectory(ASKED, *many)
+    started = time.perf_counter()
+    assert reflect(run, result) is not None
+    assert time.perf_counter() - started < 2.0
 
 
 # --- recorded runs --------------------------------------------------------------------------------------
