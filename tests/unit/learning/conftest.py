@@ -5,16 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.retrieval import Retriever
 from reflect_otel.model.memory import Memory, MemoryKind
 from reflect_otel.ports import Settings, StoredVector
 from reflect_otel.testing.fakes import InMemoryIndex
-
-settings.register_profile("patient", deadline=None)  # a busy machine is no failure
-settings.load_profile("patient")
 
 
 def at_cosine(cosine):
