@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from google.protobuf import json_format
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 from reflect_otel.errors import InvalidArgument
@@ -47,15 +46,21 @@ def _build_message(message: Any, field: str) -> Struct:
         raise InvalidArgument(
             f"{field} must be a message with role and content, not {type(message).__name__}", field=field
         )
-    struct = Struct()
     plain = json.loads(dump_json(dict(message), field).encode("utf-8", "replace"))
-    try:
-        json_format.ParseDict(plain, struct, max_recursion_depth=2 * _MAX_NESTING)
-    except json_format.ParseError as error:
+    if _is_deeper_than(_MAX_NESTING, plain):
         raise InvalidArgument(
             f"{field} is nested deeper than {_MAX_NESTING} levels; pass deep values as JSON text", field=field
-        ) from error
+        )
+    struct = Struct()
+    struct.update(plain)
     return struct
+
+
+def _is_deeper_than(levels: int, value: Any) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper_than(levels - 1, each) for each in inner)
 
 
 def dump_json(value: Any, field: str) -> str:

@@ -141,6 +141,14 @@ def test_get_trace_gives_the_conversation_back_as_it_was_sent(service, client):
     assert list(client.get_trace("r").trajectory) == sent
 
 
+def test_the_deepest_message_that_is_accepted_arrives(service, client):
+    service.answers["CreateTrace"] = queued
+    client.create_trace("t", [{"content": json.loads("[" * 28 + '{"a": 1}' + "]" * 28)}])
+    nested = service.requests("CreateTrace")[0].trajectory
+    response = wire.GetTraceResponse(trace=wire.Trace(trajectory=nested))
+    assert wire.GetTraceResponse.FromString(response.SerializeToString()) == response
+
+
 def test_list_traces_reads_every_page_with_the_same_filter(service, client):
     def page(request, context):
         number = int(request.page_token or 0)
