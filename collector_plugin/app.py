@@ -37,7 +37,9 @@ from reflect_otel.service.watch import RunWatch
 
 logger = logging.getLogger(__name__)
 
-_HANDLER_THREADS: Final = 32
+_MAX_WAITERS: Final = 64
+_HANDLER_THREADS: Final = _MAX_WAITERS + 32
+"""Each waiter of WaitTrace keeps a thread; the rest is for everyone else."""
 _SERVICES: Final = (SERVICE_NAME, TRACE_SERVICE, LOGS_SERVICE, METRICS_SERVICE)
 
 
@@ -64,7 +66,7 @@ class Service:
             start_after=self._store.journal_offset(),
         )
         self._stopping = False
-        self._watch = RunWatch()
+        self._watch = RunWatch(_MAX_WAITERS)
         self._table, self._loop = self._build_learning()
         self._pipeline = Pipeline(
             self._journal, self._store, options.settings, time.time_ns, self._watch.publish, self._loop.wake

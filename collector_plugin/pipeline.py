@@ -32,6 +32,7 @@ from reflect_otel.runs.assembler import RunAssembler
 from reflect_otel.runs.grouping import select_run
 from reflect_otel.runs.review_trigger import find_log_review, find_span_reviews
 from reflect_otel.runs.summary import build_record
+from reflect_otel.service.auth import require_project_name
 
 logger = logging.getLogger(__name__)
 
@@ -198,6 +199,7 @@ class Pipeline:
             batch = self._build_batch(records)
             if not self._write(batch):
                 return
+        self._close_due()  # a run that came whole is readable before anyone is told that it is committed
         with self._progress:
             self._committed = batch.journal_offset
             self._progress.notify_all()
@@ -292,9 +294,15 @@ def _by_project(project_id: str, records: Sequence[Any]) -> dict[str, list[Any]]
         return {project_id: list(records)}
     groups: dict[str, list[Any]] = {}
     for record in records:
-        named = record.resource.get(keys.REFLECT_PROJECT_ID)
-        groups.setdefault(named if isinstance(named, str) and named else DEFAULT_PROJECT, []).append(record)
+        groups.setdefault(_claimed_project(record.resource.get(keys.REFLECT_PROJECT_ID)), []).append(record)
     return groups
+
+
+def _claimed_project(name: object) -> str:
+    try:
+        return require_project_name(name) if isinstance(name, str) and name else DEFAULT_PROJECT
+    except InvalidArgument:
+        return DEFAULT_PROJECT
 
 
 def _read_served(row: dict[str, Any]) -> Served:

@@ -77,6 +77,7 @@ def _review(review: Review) -> Mapping[str, Any]:
         keys.REFLECT_REVIEW_SOURCE: review.source.value,
         keys.REFLECT_REVIEW_NAME: review.name,
         keys.REFLECT_REVIEW_ID: review.identifier or None,
+        keys.REFLECT_REVIEW_ALPHA: review.alpha,
     }
 
 

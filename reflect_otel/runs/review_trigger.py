@@ -105,6 +105,7 @@ def _read_reflect_review(values: Attributes, time_ns: int, settings: Settings) -
         source=_read_source(values.get(keys.REFLECT_REVIEW_SOURCE), ReviewSource.HUMAN),
         name=_read_text(values.get(keys.REFLECT_REVIEW_NAME)) or "review",
         identifier=_read_text(values.get(keys.REFLECT_REVIEW_ID)) or "",
+        alpha=_read_score(values.get(keys.REFLECT_REVIEW_ALPHA)) or None,
         created_ns=time_ns,
     )
 

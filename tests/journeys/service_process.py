@@ -35,7 +35,9 @@ class ServiceProcess:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         found = _ADDRESSES.search(line)
-        assert found, f"the service did not start: {line}{self.log.read_text()}"
+        if found is None:
+            self.kill()
+            raise AssertionError(f"the service did not start: {line}{self.log.read_text()}")
         self.grpc_address, self.http_url = found.groups()
         self.url = f"http://{self.grpc_address}"
 

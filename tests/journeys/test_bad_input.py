@@ -113,7 +113,7 @@ def test_key_decides_the_project_whatever_the_request_claims(guarded):
     red.close()
     run_id = spans[0].trace_id.hex()
     with ReflectClient(base_url=guarded.url, api_key="key-of-red-0123456789", project_id="blue") as client:
-        assert client.get_trace(run_id).task == "Refund an order"
+        assert client.wait_for_trace(run_id, wait_timeout=20).task == "Refund an order"
     with ReflectClient(base_url=guarded.url, api_key="key-of-blue-0123456789", project_id="red") as client:
         for call in (
             lambda: client.get_trace(run_id),
