@@ -1,9 +1,11 @@
 """Small, real stand-ins for a clock, ids, a vector index and a store: for tests of whoever builds on the ports."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Final
 
+from reflect_otel.errors import InvalidArgument
 from reflect_otel.ports import Vector
 from reflect_otel.testing.in_memory_store import InMemoryStore
 
@@ -47,9 +49,12 @@ class InMemoryIndex:
         self._vectors: dict[str, Vector] = {}
 
     def add(self, memory_id: str, vector: Vector) -> None:
-        """Add or replace; the dimensions must be those of the index."""
-        if len(vector) != self._dimensions:
-            raise ValueError(f"expected {self._dimensions} dimensions, got {len(vector)}")
+        """Add or replace.
+
+        Raises:
+            InvalidArgument: when the vector has other dimensions or holds a value that is not finite.
+        """
+        self._require(vector)
         self._vectors = {**self._vectors, memory_id: vector}
 
     def remove(self, memory_id: str) -> None:
@@ -58,11 +63,16 @@ class InMemoryIndex:
 
     def search(self, vector: Vector, limit: int) -> Sequence[tuple[str, float]]:
         """The ``limit`` nearest as (memory id, cosine), best first; equal cosines by id."""
+        self._require(vector)
         scored = [(key, _dot(vector, stored)) for key, stored in self._vectors.items()]
         return sorted(scored, key=lambda item: (-item[1], item[0]))[:limit]
 
     def __len__(self) -> int:
         return len(self._vectors)
+
+    def _require(self, vector: Vector) -> None:
+        if len(vector) != self._dimensions or not all(map(math.isfinite, vector)):
+            raise InvalidArgument(f"a vector of this index has {self._dimensions} finite numbers", field="vector")
 
 
 def _dot(left: Vector, right: Vector) -> float:

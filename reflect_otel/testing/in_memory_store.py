@@ -3,7 +3,7 @@
 import itertools
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
@@ -13,7 +13,6 @@ from reflect_otel.model.memory import (
     MemoryStatus,
     Review,
     ReviewSignal,
-    ReviewStatus,
     RunRecord,
     Served,
     UtilityEvent,
@@ -27,27 +26,11 @@ from reflect_otel.ports import (
     RunFilter,
     StoredVector,
     TelemetryBatch,
+    Vector,
 )
+from reflect_otel.testing.run_entry import RunEntry, age, is_claimable, matches
 
 _RunKey: TypeAlias = tuple[str, str]
-
-
-@dataclass(slots=True)
-class _RunEntry:
-    """All that is stored about one run. ``reviewed`` counts changes of its reviews, ``learned`` those taken in."""
-
-    record: RunRecord
-    trajectory: Trajectory | None = None
-    reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
-    served: dict[str, None] = field(default_factory=dict)
-    created_memory_id: str | None = None
-    reviewed: int = 0
-    learned: int = 0
-    claimed: int = 0
-    queued: int = 0
-    attempts: int = 0
-    parked: bool = False
-    last_error: str = ""
 
 
 class InMemoryStore:
@@ -60,10 +43,11 @@ class InMemoryStore:
         self._spans: dict[tuple[str, bytes, bytes], SpanRecord] = {}
         self._logs: list[tuple[str, LogRecord]] = []
         self._joined: dict[tuple[str, bytes], list[str]] = {}
-        self._runs: dict[_RunKey, _RunEntry] = {}
+        self._runs: dict[_RunKey, RunEntry] = {}
         self._waiting_reviews: list[tuple[str, ReviewSignal]] = []
-        self._waiting_served: list[tuple[str, Served]] = []
-        self._vectors: dict[tuple[str, str], StoredVector] = {}
+        self._served: list[tuple[str, Served]] = []
+        self._memories: dict[tuple[str, str], Memory] = {}
+        self._vectors: dict[tuple[str, str], tuple[Vector, str]] = {}
         self._ledger: dict[tuple[str, str, str], UtilityEvent] = {}
 
     # --- telemetry --------------------------------------------------------------------------------------
@@ -73,7 +57,7 @@ class InMemoryStore:
         with self._lock:
             for project_id, span in batch.spans:
                 self._spans.setdefault((project_id, span.trace_id, span.span_id), span)
-            self._logs += batch.logs
+            self._logs += [item for at, item in enumerate(batch.logs) if item not in (*self._logs, *batch.logs[:at])]
             for project_id, trace_id, run_id in batch.joined:
                 self._join(project_id, trace_id, run_id)
             for record in batch.runs:
@@ -81,7 +65,7 @@ class InMemoryStore:
             self._waiting_reviews = [
                 item for item in (*self._waiting_reviews, *batch.reviews) if not self._take(*item)
             ]
-            self._waiting_served = [item for item in (*self._waiting_served, *batch.served) if not self._note(*item)]
+            self._served += [item for item in batch.served if item not in self._served]
             self._offset = batch.journal_offset
 
     def journal_offset(self) -> int:
@@ -110,7 +94,7 @@ class InMemoryStore:
         """See ``TelemetryStore``."""
         with self._lock:
             found = {trace: self._joined.get((project_id, trace)) for trace in trace_ids}
-            return {trace: tuple(runs) for trace, runs in found.items() if runs}
+            return {trace: list(runs) for trace, runs in found.items() if runs}
 
     def count_spans(self) -> int:
         """See ``TelemetryStore``."""
@@ -128,15 +112,15 @@ class InMemoryStore:
     def find_run(self, project_id: str, identifier: str) -> RunDetail | None:
         """See ``RunStore``."""
         with self._lock:
-            entry = self._runs.get((project_id, identifier)) or self._by_trace(project_id, identifier)
-            return None if entry is None else _detail(entry)
+            entry = self._find_entry(project_id, identifier)
+            return None if entry is None else self._detail(entry)
 
     def find_runs(self, project_id: str, only: RunFilter, limit: int) -> Sequence[RunDetail]:
         """See ``RunStore``."""
         with self._lock:
-            details = [_detail(entry) for (project, _), entry in self._runs.items() if project == project_id]
-        wanted = [detail for detail in details if _matches(detail, only)]
-        return sorted(wanted, key=_age, reverse=True)[:limit]
+            details = [self._detail(entry) for (project, _), entry in self._runs.items() if project == project_id]
+        wanted = [detail for detail in details if matches(detail, only)]
+        return sorted(wanted, key=age, reverse=True)[:limit]
 
     def count_runs(self) -> int:
         """See ``RunStore``."""
@@ -167,14 +151,14 @@ class InMemoryStore:
     def delete_runs(self, project_id: str, run_ids: Sequence[str]) -> int:
         """See ``RunStore``."""
         with self._lock:
-            return sum(self._runs.pop((project_id, run_id), None) is not None for run_id in run_ids)
+            return sum(self._delete_run(project_id, run_id) for run_id in dict.fromkeys(run_ids))
 
     # --- memories ---------------------------------------------------------------------------------------
 
     def claim_job(self) -> LearningJob | None:
         """See ``MemoryStore``."""
         with self._lock:
-            due = [entry for entry in self._runs.values() if _is_claimable(entry)]
+            due = [entry for entry in self._runs.values() if is_claimable(entry)]
             if not due:
                 return None
             entry = min(due, key=lambda entry: (entry.attempts, entry.queued))
@@ -209,26 +193,29 @@ class InMemoryStore:
     def write_memory(self, project_id: str, stored: StoredVector) -> None:
         """See ``MemoryStore``."""
         with self._lock:
-            self._vectors[project_id, stored.memory.id] = stored
+            self._put(project_id, stored.memory, stored.task_vector, stored.embedder_id)
 
     def find_memory(self, project_id: str, memory_id: str) -> Memory | None:
         """See ``MemoryStore``."""
         with self._lock:
-            stored = self._vectors.get((project_id, memory_id))
-            return None if stored is None else stored.memory
+            return self._memories.get((project_id, memory_id))
 
     def find_memories(self, project_id: str, *, before: tuple[int, str] | None, limit: int) -> Sequence[Memory]:
         """See ``MemoryStore``."""
         with self._lock:
-            memories = [item.memory for (project, _), item in self._vectors.items() if project == project_id]
+            memories = [memory for (project, _), memory in self._memories.items() if project == project_id]
         older = [memory for memory in memories if before is None or (memory.created_ns, memory.id) < before]
         return sorted(older, key=lambda memory: (memory.created_ns, memory.id), reverse=True)[:limit]
 
     def find_vectors(self) -> Iterator[StoredVector]:
         """See ``MemoryStore``."""
         with self._lock:
-            stored = list(self._vectors.values())
-        return (item for item in stored if item.memory.status is MemoryStatus.ACTIVE)
+            active = [(key, memory) for key, memory in self._memories.items() if memory.status is MemoryStatus.ACTIVE]
+            stored = [(key[0], memory, *self._vectors[key]) for key, memory in active if key in self._vectors]
+        return (
+            StoredVector(project_id=project_id, memory=memory, task_vector=vector, embedder_id=embedder_id)
+            for project_id, memory, vector, embedder_id in stored
+        )
 
     def find_utility_events(
         self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None
@@ -247,10 +234,9 @@ class InMemoryStore:
 
     # --- inside -----------------------------------------------------------------------------------------
 
-    def _upsert(self, record: RunRecord) -> _RunEntry:
-        entry = self._runs.setdefault((record.project_id, record.run_id), _RunEntry(record))
+    def _upsert(self, record: RunRecord) -> RunEntry:
+        entry = self._runs.setdefault((record.project_id, record.run_id), RunEntry(record))
         entry.record = record
-        entry.served.update(dict.fromkeys(record.served_memory_ids))
         return entry
 
     def _join(self, project_id: str, trace_id: bytes, run_id: str) -> None:
@@ -267,19 +253,36 @@ class InMemoryStore:
         if old is None:
             return
         entry = self._upsert(replace(old.record, run_id=run_id))
-        entry.served.update(old.served)
         entry.created_memory_id = entry.created_memory_id or old.created_memory_id
         for review in old.reviews.values():
             self._review(entry, review)
         for entry_key in [key for key in self._ledger if key[0] == project_id and key[2] == from_run_id]:
             event = self._ledger.pop(entry_key)
             self._ledger.setdefault((project_id, event.memory_id, run_id), replace(event, run_id=run_id))
-        for key, stored in self._vectors.items():
-            if key[0] == project_id and stored.memory.created_from == from_run_id:
-                self._vectors[key] = replace(stored, memory=replace(stored.memory, created_from=run_id))
+        for key, memory in self._memories.items():
+            if key[0] == project_id and memory.created_from == from_run_id:
+                self._memories[key] = replace(memory, created_from=run_id)
+
+    def _delete_run(self, project_id: str, run_id: str) -> bool:
+        if self._runs.pop((project_id, run_id), None) is None:
+            return False
+        shared = {
+            trace for (project, trace), runs in self._joined.items() if project == project_id and run_id in runs
+        }
+        for trace_id in shared:
+            self._joined[project_id, trace_id].remove(run_id)
+        orphans = {trace_id for trace_id in shared if not self._joined[project_id, trace_id]}
+        self._spans = {k: v for k, v in self._spans.items() if k[0] != project_id or k[1] not in orphans}
+        self._logs = [item for item in self._logs if item[0] != project_id or item[1].trace_id not in orphans]
+        self._served = [
+            (project, served)
+            for project, served in self._served
+            if project != project_id or (served.run_id != run_id and served.trace_id not in orphans)
+        ]
+        return True
 
     def _take(self, project_id: str, signal: ReviewSignal) -> bool:
-        entry = self._runs.get((project_id, self._target(project_id, signal)))
+        entry = self._find_entry(project_id, self._target(project_id, signal))
         if entry is not None:
             self._review(entry, signal.review)
         return entry is not None
@@ -300,16 +303,22 @@ class InMemoryStore:
                 return run_ids[0]
         return ""
 
-    def _note(self, project_id: str, served: Served) -> bool:
-        run_id = served.run_id
-        if run_id is None and served.trace_id is not None:
-            run_id = next(iter(self._joined.get((project_id, served.trace_id), ())), None)
-        entry = None if run_id is None else self._runs.get((project_id, run_id))
-        if entry is not None:
-            entry.served[served.memory_id] = None
-        return entry is not None
+    def _find_served(self, record: RunRecord) -> tuple[str, ...]:
+        traces = {
+            trace_id
+            for (project, trace_id), run_ids in self._joined.items()
+            if project == record.project_id and record.run_id in run_ids
+        }
+        names = {record.run_id, *(trace_id.hex() for trace_id in traces)}
+        noted = [
+            served
+            for project, served in self._served
+            if project == record.project_id and (served.run_id in names or served.trace_id in traces)
+        ]
+        noted.sort(key=lambda served: (served.served_ns, served.rank))
+        return tuple(dict.fromkeys((*(served.memory_id for served in noted), *record.served_memory_ids)))
 
-    def _review(self, entry: _RunEntry, review: Review) -> bool:
+    def _review(self, entry: RunEntry, review: Review) -> bool:
         known = entry.reviews.get(review.key)
         if known is not None:
             review = replace(review, created_ns=known.created_ns)
@@ -323,55 +332,41 @@ class InMemoryStore:
 
     def _apply(self, project_id: str, run_id: str, outcome: LearningOutcome) -> None:
         if outcome.removed_memory_id is not None:
+            self._memories.pop((project_id, outcome.removed_memory_id), None)
             self._vectors.pop((project_id, outcome.removed_memory_id), None)
         for memory in outcome.recomputed:
-            stored = self._vectors[project_id, memory.id]
-            self._vectors[project_id, memory.id] = replace(stored, memory=memory)
-        if outcome.memory is not None and outcome.task_vector is not None:
-            self._vectors[project_id, outcome.memory.id] = StoredVector(
-                project_id=project_id,
-                memory=outcome.memory,
-                task_vector=outcome.task_vector,
-                embedder_id=outcome.embedder_id,
+            known = self._memories[project_id, memory.id]
+            self._memories[project_id, memory.id] = replace(
+                known, utility=memory.utility, uses=memory.uses, passes=memory.passes
             )
+        if outcome.memory is not None:
+            self._put(project_id, outcome.memory, outcome.task_vector, outcome.embedder_id)
         self._ledger = {key: event for key, event in self._ledger.items() if key[0] != project_id or key[2] != run_id}
         for event in (*outcome.events, *outcome.updated):
             self._ledger[project_id, event.memory_id, event.run_id] = event
 
-    def _by_trace(self, project_id: str, identifier: str) -> _RunEntry | None:
+    def _put(self, project_id: str, memory: Memory, vector: Vector | None, embedder_id: str) -> None:
+        self._memories[project_id, memory.id] = memory
+        if vector is not None:
+            self._vectors[project_id, memory.id] = (vector, embedder_id)
+
+    def _find_entry(self, project_id: str, identifier: str) -> RunEntry | None:
+        entry = self._runs.get((project_id, identifier))
+        if entry is not None:
+            return entry
         try:
             run_ids = self._joined.get((project_id, bytes.fromhex(identifier)), [])
         except ValueError:
             return None
         return next((self._runs[project_id, run] for run in run_ids if (project_id, run) in self._runs), None)
 
-
-def _is_claimable(entry: _RunEntry) -> bool:
-    return entry.reviewed > entry.learned and not entry.parked and entry.record.state is RunState.CLOSED
-
-
-def _detail(entry: _RunEntry) -> RunDetail:
-    return RunDetail(
-        record=entry.record,
-        reviews=tuple(entry.reviews.values()),
-        served=tuple(entry.served),
-        created_memory_id=entry.created_memory_id,
-        learned=bool(entry.reviews) and entry.learned == entry.reviewed,
-        attempts=entry.attempts,
-        last_error=entry.last_error or entry.record.last_error,
-    )
-
-
-def _matches(detail: RunDetail, only: RunFilter) -> bool:
-    status = ReviewStatus.REVIEWED if detail.learned else ReviewStatus.PENDING
-    record = detail.record
-    return (
-        only.review_status in (None, status.value)
-        and only.agent in (None, record.agent)
-        and only.session_id in (None, record.session_id)
-        and (only.before is None or (record.first_seen_ns, record.run_id) < only.before)
-    )
-
-
-def _age(detail: RunDetail) -> tuple[int, str]:
-    return detail.record.first_seen_ns, detail.record.run_id
+    def _detail(self, entry: RunEntry) -> RunDetail:
+        return RunDetail(
+            record=entry.record,
+            reviews=tuple(entry.reviews.values()),
+            served=self._find_served(entry.record),
+            created_memory_id=entry.created_memory_id,
+            learned=bool(entry.reviews) and entry.learned == entry.reviewed,
+            attempts=entry.attempts,
+            last_error=entry.last_error or entry.record.last_error,
+        )

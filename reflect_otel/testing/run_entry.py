@@ -1,0 +1,47 @@
+"""What the in-memory store keeps of one run."""
+
+from dataclasses import dataclass, field
+
+from reflect_otel.model.memory import Review, ReviewStatus, RunRecord
+from reflect_otel.model.spans import RunState
+from reflect_otel.model.trajectory import Trajectory
+from reflect_otel.ports import RunDetail, RunFilter
+
+
+@dataclass(slots=True)
+class RunEntry:
+    """All that is stored about one run. ``reviewed`` counts changes of its reviews, ``learned`` those taken in."""
+
+    record: RunRecord
+    trajectory: Trajectory | None = None
+    reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
+    created_memory_id: str | None = None
+    reviewed: int = 0
+    learned: int = 0
+    claimed: int = 0
+    queued: int = 0
+    attempts: int = 0
+    parked: bool = False
+    last_error: str = ""
+
+
+def is_claimable(entry: RunEntry) -> bool:
+    """Whether the run's reviews can be learned from now."""
+    return entry.reviewed > entry.learned and not entry.parked and entry.record.state is RunState.CLOSED
+
+
+def matches(detail: RunDetail, only: RunFilter) -> bool:
+    """Whether the run passes the filter."""
+    status = ReviewStatus.REVIEWED if detail.learned else ReviewStatus.PENDING
+    record = detail.record
+    return (
+        only.review_status in (None, status.value)
+        and only.agent in (None, record.agent)
+        and only.session_id in (None, record.session_id)
+        and (only.before is None or (record.first_seen_ns, record.run_id) < only.before)
+    )
+
+
+def age(detail: RunDetail) -> tuple[int, str]:
+    """The order of runs in lists: newer is greater."""
+    return detail.record.first_seen_ns, detail.record.run_id
