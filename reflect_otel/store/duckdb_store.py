@@ -21,7 +21,7 @@ from reflect_otel.ports import (
 )
 from reflect_otel.store import memory_rows, run_rows
 from reflect_otel.store.database import Database
-from reflect_otel.store.joining import delete_runs, join_trace
+from reflect_otel.store.joining import delete_runs, join_traces
 from reflect_otel.store.learning_jobs import find_generation, find_jobs, find_next_job, write_outcome
 from reflect_otel.store.reviews import (
     WaitingReview,
@@ -33,7 +33,7 @@ from reflect_otel.store.reviews import (
 )
 from reflect_otel.store.servings import find_served, write_servings
 from reflect_otel.store.session import Session
-from reflect_otel.store.telemetry import read_logs, read_spans, write_logs, write_spans
+from reflect_otel.store.telemetry import KnownTraces, read_logs, read_spans, write_logs, write_spans
 from reflect_otel.store.trajectories import find_trajectory, write_trajectory
 
 _LATEST = (2**63 - 1, "\U0010ffff")
@@ -67,11 +67,10 @@ class DuckDBStore:
     def write_telemetry(self, batch: TelemetryBatch) -> None:
         """See ``TelemetryStore``."""
         with self._database.write() as session:
-            self._next_arrival += write_spans(session, batch.spans, self._next_arrival, batch.received_ns)
-            self._next_arrival += write_logs(session, batch.logs, self._next_arrival, batch.received_ns)
-            run_rows.write_runs(session, batch.runs)
-            for project_id, trace_id, run_id in batch.joined:
-                join_trace(session, project_id, trace_id, run_id, self._clock, self._next_ordinal)
+            known = KnownTraces(session, _iter_traces(batch))
+            self._write_records(session, batch, known)
+            run_rows.write_runs(session, batch.runs, known)
+            join_traces(session, batch.joined, known, self._clock, self._next_ordinal)
             write_servings(session, batch.served, self._next_ordinal)
             self._write_reviews(session, batch)
             session.execute("update_journal_offset", sequence=batch.journal_offset)
@@ -106,7 +105,9 @@ class DuckDBStore:
     def write_run(self, record: RunRecord, trajectory: Trajectory | None) -> None:
         """See ``RunStore``."""
         with self._database.write() as session:
-            run_rows.write_runs(session, [record])
+            known = KnownTraces(session, run_rows.find_named_traces(record))
+            known.write_extents(session, (), 0)
+            run_rows.write_runs(session, [record], known)
             if trajectory is not None:
                 write_trajectory(session, record.project_id, record.run_id, trajectory, self._next_ordinal)
 
@@ -238,6 +239,13 @@ class DuckDBStore:
     def _next_ordinal(self) -> int:
         return next(self._ordinals)
 
+    def _write_records(self, session: Session, batch: TelemetryBatch, known: KnownTraces) -> None:
+        first = self._next_arrival
+        records = write_spans(session, batch.spans, known, first, batch.received_ns)
+        records += write_logs(session, batch.logs, first + len(records), batch.received_ns)
+        known.write_extents(session, records, first)
+        self._next_arrival += len(records)
+
     def _write_reviews(self, session: Session, batch: TelemetryBatch) -> None:
         """Attach the batch's reviews, and those that have waited for what it brings; the rest goes on waiting."""
         reviews = self._find_awaited(session, batch) + [WaitingReview(*item) for item in batch.reviews]
@@ -262,6 +270,14 @@ class DuckDBStore:
         trace_ids = {trace_id for _, trace_id, _ in batch.joined} | {span.trace_id for _, span in batch.spans}
         response_ids = {str(span.attributes.get(GEN_AI_RESPONSE_ID, "")) for _, span in batch.spans}
         return find_waiting(session, run_ids | {trace.hex() for trace in trace_ids}, response_ids - {""}, trace_ids)
+
+
+def _iter_traces(batch: TelemetryBatch) -> Iterator[tuple[str, bytes]]:
+    yield from ((project_id, span.trace_id) for project_id, span in batch.spans)
+    yield from ((project_id, log.trace_id) for project_id, log in batch.logs if log.trace_id)
+    yield from ((project_id, trace_id) for project_id, trace_id, _ in batch.joined)
+    for record in batch.runs:
+        yield from run_rows.find_named_traces(record)
 
 
 def _build_details(session: Session, project_id: str, records: Sequence[RunRecord]) -> list[RunDetail]:

@@ -1,29 +1,37 @@
 """A trace that turns out to belong to a named run, and the end of the default run it had stood for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from reflect_otel.ports import Clock
+from reflect_otel.store.columns import build_numbers, build_objects, build_texts
 from reflect_otel.store.memory_rows import find_utility_events, write_utility_event
 from reflect_otel.store.reviews import find_reviews, write_review
 from reflect_otel.store.run_rows import find_record, find_run_ids
 from reflect_otel.store.session import Session
-from reflect_otel.store.telemetry import delete_traces, iter_pieces
+from reflect_otel.store.telemetry import KnownTraces, delete_traces, iter_pieces
 from reflect_otel.store.trajectories import delete_trajectories
 
 
-def join_trace(
-    session: Session, project_id: str, trace_id: bytes, run_id: str, clock: Clock, next_ordinal: Callable[[], int]
+def join_traces(
+    session: Session,
+    joined: Iterable[tuple[str, bytes, str]],
+    seen: KnownTraces,
+    clock: Clock,
+    next_ordinal: Callable[[], int],
 ) -> None:
-    """Note that the trace belongs to the run; a named run takes the place of the default one (trace id in hex)."""
-    joined = find_run_ids(session, project_id, [trace_id]).get(trace_id, [])
-    if run_id not in joined:
-        session.execute(
-            "insert_run_traces", project_id=project_id, trace_id=trace_id, run_id=run_id, ordinal=next_ordinal()
-        )
-    default = trace_id.hex()
-    if run_id != default and default in joined:
-        _take_over(session, project_id, default, run_id, clock, next_ordinal)
+    """Note which traces belong to which runs; a named run takes the place of the default one (trace id in hex)."""
+    wanted = list(dict.fromkeys(joined))
+    known = _find_joined(session, [trace_id for project_id, trace_id, _ in wanted if (project_id, trace_id) in seen])
+    _insert_joined(session, [item for item in wanted if item not in known], next_ordinal)
+    known.update(wanted)
+    for project_id, trace_id, run_id in wanted:
+        default = trace_id.hex()
+        if run_id != default and (project_id, trace_id, default) in known:
+            known.discard((project_id, trace_id, default))
+            _take_over(session, project_id, default, run_id, clock, next_ordinal)
 
 
 def delete_runs(session: Session, project_id: str, run_ids: Sequence[str]) -> int:
@@ -33,6 +41,26 @@ def delete_runs(session: Session, project_id: str, run_ids: Sequence[str]) -> in
         _delete_telemetry(session, project_id, known)
         _delete_rows(session, project_id, known)
     return len(known)
+
+
+def _find_joined(session: Session, trace_ids: Iterable[bytes]) -> set[tuple[str, bytes, str]]:
+    pieces = iter_pieces(set(trace_ids))
+    return {
+        (row[0], row[1], row[2]) for piece in pieces for row in session.fetch("find_runs_of_traces", trace_ids=piece)
+    }
+
+
+def _insert_joined(
+    session: Session, joined: Sequence[tuple[str, bytes, str]], next_ordinal: Callable[[], int]
+) -> None:
+    if joined:
+        columns = {
+            "project_id": build_texts(project_id for project_id, _, _ in joined),
+            "trace_id": build_objects(trace_id for _, trace_id, _ in joined),
+            "run_id": build_texts(run_id for _, _, run_id in joined),
+            "ordinal": build_numbers((next_ordinal() for _ in joined), np.int64),
+        }
+        session.insert("insert_run_traces", columns)
 
 
 def _take_over(

@@ -1,13 +1,21 @@
 """The run table: one row per run, and which traces belong to which run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
+
+import numpy as np
 
 from reflect_otel.model.memory import RunRecord
 from reflect_otel.model.spans import ClosedBy, RunState
+from reflect_otel.store.columns import (
+    MAX_NULLABLE_ROWS,
+    Columns,
+    build_numbers,
+    build_objects,
+    build_optional_texts,
+)
 from reflect_otel.store.session import Row, Session
-from reflect_otel.store.telemetry import iter_pieces
-from reflect_otel.store.telemetry_rows import clamp_time
+from reflect_otel.store.telemetry import KnownTraces, TraceKey, iter_pieces
 from reflect_otel.store.value_json import read_json, write_json
 
 _COLUMNS: Final = (
@@ -18,20 +26,39 @@ _COLUMNS: Final = (
 )  # fmt: skip
 """The table's columns and the record's fields, in the order of both."""
 
+_TEXTS: Final = (
+    "project_id", "run_id", "task", "agent", "model", "session_id", "final_response", "reference_context",
+    "last_error",
+)  # fmt: skip
+_NUMBERS: Final = (
+    "steps", "llm_calls", "llm_errors", "tool_calls", "tool_errors", "input_tokens", "output_tokens", "span_count",
+    "late_spans", "first_seen_ns", "last_seen_ns",
+)  # fmt: skip
+_TIMES: Final = ("started_ns", "ended_ns")
+_DOCUMENTS: Final = ("trace_ids", "served_memory_ids", "metadata")
 
-def write_runs(session: Session, records: Iterable[RunRecord]) -> None:
-    """Upsert run rows; of several with one key the last counts."""
+
+def write_runs(session: Session, records: Iterable[RunRecord], known: KnownTraces) -> None:
+    """Upsert run rows; of several with one key the last counts. ``known`` tells the traces that are new."""
     newest = {(record.project_id, record.run_id): record for record in records}
-    if not newest:
-        return
-    for project_id in {project_id for project_id, _ in newest}:
-        own = [run_id for project, run_id in newest if project == project_id]
-        for piece in iter_pieces(own):
+    old: dict[str, list[str]] = {}
+    for project_id, run_id in newest:
+        if (project_id, read_trace_hex(run_id)) not in known.new:
+            old.setdefault(project_id, []).append(run_id)
+    for project_id, run_ids in old.items():
+        for piece in iter_pieces(run_ids):
             session.execute("delete_runs", project_id=project_id, run_ids=piece)
-    rows = [_build_row(record) for record in newest.values()]
-    session.execute(
-        "insert_runs", **{name: list(values) for name, values in zip(_COLUMNS, zip(*rows, strict=True), strict=True)}
-    )
+    rows = list(newest.values())
+    for start in range(0, len(rows), MAX_NULLABLE_ROWS):
+        session.insert("insert_runs", _build_columns(rows[start : start + MAX_NULLABLE_ROWS]))
+
+
+def find_named_traces(record: RunRecord) -> Iterator[TraceKey]:
+    """The traces that a run's row speaks of, with the one its id may be."""
+    for identifier in (record.run_id, *record.trace_ids):
+        trace_id = read_trace_hex(identifier)
+        if trace_id is not None:
+            yield record.project_id, trace_id
 
 
 def find_record(session: Session, project_id: str, run_id: str) -> RunRecord | None:
@@ -91,14 +118,13 @@ def read_run(row: Row) -> RunRecord:
     return RunRecord(**fields)
 
 
-def _build_row(record: RunRecord) -> tuple[Any, ...]:
-    special: Mapping[str, Any] = {
-        "trace_ids": write_json(list(record.trace_ids)),
-        "served_memory_ids": write_json(list(record.served_memory_ids)),
-        "metadata": write_json(dict(record.metadata)),
-        "state": record.state.value,
-        "closed_by": record.closed_by.value if record.closed_by else None,
-        "started_ns": clamp_time(record.started_ns),
-        "ended_ns": clamp_time(record.ended_ns),
+def _build_columns(records: Sequence[RunRecord]) -> Columns:
+    columns = {name: build_optional_texts(getattr(record, name) for record in records) for name in _TEXTS}
+    columns |= {name: build_numbers((getattr(record, name) for record in records), np.int64) for name in _NUMBERS}
+    columns |= {name: build_numbers((getattr(record, name) for record in records), np.uint64) for name in _TIMES}
+    columns |= {name: build_objects(write_json(getattr(record, name)) for record in records) for name in _DOCUMENTS}
+    return columns | {
+        "state": build_objects(record.state.value for record in records),
+        "closed_by": build_objects(record.closed_by.value if record.closed_by else None for record in records),
+        "inferred": np.array([record.inferred for record in records], dtype=bool),
     }
-    return tuple(special[name] if name in special else getattr(record, name) for name in _COLUMNS)

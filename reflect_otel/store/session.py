@@ -5,13 +5,12 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import duckdb
-from numpy.typing import NDArray
 
 from reflect_otel.errors import StoreError
+from reflect_otel.store.columns import Columns, storable_text
 from reflect_otel.store.statements import expand_lists, load_statements
 
 Row: TypeAlias = tuple[Any, ...]
-Columns: TypeAlias = Mapping[str, NDArray[Any]]
 
 _CHUNK_ROWS = 1024
 
@@ -47,7 +46,7 @@ class Session:
             yield from rows
 
     def insert(self, name: str, columns: Columns) -> None:
-        """Run an insert that selects from ``incoming``: these columns, without ``None`` and lone surrogates."""
+        """Run an insert that selects from ``incoming``: these columns. Raises StoreError."""
         with translated_errors():
             self._connection.register("incoming", dict(columns))
             self._connection.execute(self._statements[name])
@@ -105,11 +104,6 @@ def translated_errors() -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0][:300]
-
-
-def storable_text(text: str) -> str:
-    """The text with every lone surrogate, which UTF-8 cannot hold, replaced by a question mark."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _storable(value: Any) -> Any:

@@ -4,11 +4,13 @@ Duplicates are found without a key constraint: ``trace_extents`` tells where a t
 stretch is compared; a trace never seen needs no look at all.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
+
+import numpy as np
 
 from reflect_otel.model.spans import LogRecord, SpanRecord
+from reflect_otel.store.columns import build_numbers, build_objects, build_texts
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry_rows import (
     LogItem,
@@ -29,26 +31,81 @@ SpanKey: TypeAlias = tuple[str, bytes, bytes]
 _LIST_LIMIT: Final = 512
 """Longest ``in`` list of one query."""
 
+_NOWHERE: Final = (2**62, -1)
+"""The extent of a trace that has been named and has no records yet."""
+
 _Item = TypeVar("_Item")
 
 
-def write_spans(session: Session, items: Sequence[SpanItem], first_arrival: int, received_ns: int) -> int:
-    """Insert the spans that are not there yet; returns how many."""
+class KnownTraces:
+    """Which of a batch's traces were seen before, and between which arrivals their records lie.
+
+    Every trace that is ever named gets an extent, so a trace without one is new to every table.
+
+    Attributes:
+        new: the named traces that nothing was known of.
+    """
+
+    def __init__(self, session: Session, traces: Iterable[TraceKey]) -> None:
+        self._named = set(traces)
+        self._extents: dict[TraceKey, tuple[int, int]] = {}
+        for piece in iter_pieces({trace_id for _, trace_id in self._named}):
+            for project_id, trace_id, first, last in session.fetch("find_trace_extents", trace_ids=piece):
+                known = self._extents.get((project_id, trace_id), (first, last))
+                self._extents[project_id, trace_id] = (min(first, known[0]), max(last, known[1]))
+
+        self.new = self._named - self._extents.keys()
+
+    def __contains__(self, trace: TraceKey) -> bool:
+        return trace in self._extents
+
+    def find_stretch(self, traces: Iterable[TraceKey]) -> dict[str, Any] | None:
+        """Bounds and trace ids that enclose all stored records of these traces; ``None`` when there are none."""
+        found = {trace: self._extents[trace] for trace in traces if trace in self._extents}
+        if not found:
+            return None
+        return {
+            "first_arrival": min(first for first, _ in found.values()),
+            "last_arrival": max(last for _, last in found.values()),
+            "trace_ids": tuple({trace_id for _, trace_id in found}),
+        }
+
+    def write_extents(self, session: Session, records: Sequence[TraceKey], first_arrival: int) -> None:
+        """Note where the batch's new records lie; ``records`` names each one's trace, in order of arrival."""
+        places = dict.fromkeys(self.new, _NOWHERE)
+        for arrival, trace in enumerate(records, first_arrival):
+            first, _ = places.get(trace, _NOWHERE)
+            places[trace] = (min(first, arrival), arrival)
+        rows = [(*trace, *extent) for trace, extent in places.items() if trace[1]]
+        if rows:
+            project_ids, trace_ids, firsts, lasts = zip(*rows, strict=True)
+            columns = {
+                "project_id": build_texts(project_ids),
+                "trace_id": build_objects(trace_ids),
+                "first_arrival": build_numbers(firsts, np.int64),
+                "last_arrival": build_numbers(lasts, np.int64),
+            }
+            session.insert("insert_trace_extents", columns)
+
+
+def write_spans(
+    session: Session, items: Sequence[SpanItem], known: KnownTraces, first_arrival: int, received_ns: int
+) -> list[TraceKey]:
+    """Insert the spans that are not there yet; returns the trace of each, in order of arrival."""
     distinct: dict[SpanKey, SpanItem] = {}
     for item in items:
         distinct.setdefault((item[0], item[1].trace_id, item[1].span_id), item)
-    for key in _find_known_spans(session, distinct):
+    stretch = known.find_stretch((project_id, span.trace_id) for project_id, span in items)
+    for key in session.fetch("find_span_keys", **stretch) if stretch else ():
         distinct.pop(key, None)
-    if not distinct:
-        return 0
     fresh = list(distinct.values())
-    session.insert("insert_spans", build_span_columns(fresh, first_arrival, received_ns))
-    _write_extents(session, ((project_id, span.trace_id) for project_id, span in fresh), first_arrival)
-    return len(fresh)
+    if fresh:
+        session.insert("insert_spans", build_span_columns(fresh, first_arrival, received_ns))
+    return [(project_id, span.trace_id) for project_id, span in fresh]
 
 
-def write_logs(session: Session, items: Sequence[LogItem], first_arrival: int, received_ns: int) -> int:
-    """Insert the log records that are not there yet; returns how many."""
+def write_logs(session: Session, items: Sequence[LogItem], first_arrival: int, received_ns: int) -> list[TraceKey]:
+    """Insert the log records that are not there yet; returns the trace of each, in order of arrival."""
     resources = ResourceTexts()
     distinct: dict[tuple[str, bytes], tuple[LogItem, LogTexts]] = {}
     for item in items:
@@ -56,41 +113,34 @@ def write_logs(session: Session, items: Sequence[LogItem], first_arrival: int, r
         distinct.setdefault((item[0], texts.content_hash), (item, texts))
     for key in _find_known_logs(session, distinct):
         distinct.pop(key, None)
-    if not distinct:
-        return 0
     fresh = [item for item, _ in distinct.values()]
-    texts_of_fresh = [texts for _, texts in distinct.values()]
-    session.insert("insert_logs", build_log_columns(fresh, texts_of_fresh, first_arrival, received_ns))
-    _write_extents(session, ((project_id, log.trace_id or b"") for project_id, log in fresh), first_arrival)
-    return len(fresh)
+    if fresh:
+        texts_of_fresh = [texts for _, texts in distinct.values()]
+        session.insert("insert_logs", build_log_columns(fresh, texts_of_fresh, first_arrival, received_ns))
+    return [(project_id, log.trace_id or b"") for project_id, log in fresh]
 
 
 def read_spans(session: Session, project_id: str, trace_ids: Sequence[bytes]) -> list[SpanRecord]:
     """The spans of these traces, in order of arrival."""
     stretch = _find_stretch(session, project_id, trace_ids)
-    if stretch is None:
-        return []
-    rows = session.fetch("find_spans", project_id=project_id, trace_ids=tuple(trace_ids), **stretch)
+    rows = session.fetch("find_spans", project_id=project_id, **stretch) if stretch else []
     return [read_span(row) for row in rows]
 
 
 def read_logs(session: Session, project_id: str, trace_ids: Sequence[bytes]) -> list[LogRecord]:
     """The log records of these traces, in order of arrival."""
     stretch = _find_stretch(session, project_id, trace_ids)
-    if stretch is None:
-        return []
-    rows = session.fetch("find_logs", project_id=project_id, trace_ids=tuple(trace_ids), **stretch)
+    rows = session.fetch("find_logs", project_id=project_id, **stretch) if stretch else []
     return [read_log(row) for row in rows]
 
 
 def delete_traces(session: Session, project_id: str, trace_ids: Sequence[bytes]) -> None:
     """Delete all spans and logs of these traces."""
     stretch = _find_stretch(session, project_id, trace_ids)
-    if stretch is None:
-        return
-    for statement in ("delete_spans", "delete_logs"):
-        session.execute(statement, project_id=project_id, trace_ids=tuple(trace_ids), **stretch)
-    session.execute("delete_trace_extents", project_id=project_id, trace_ids=tuple(trace_ids))
+    if stretch:
+        session.execute("delete_spans", project_id=project_id, **stretch)
+        session.execute("delete_logs", project_id=project_id, **stretch)
+        session.execute("delete_trace_extents", project_id=project_id, trace_ids=stretch["trace_ids"])
 
 
 def iter_pieces(items: Iterable[_Item]) -> Iterator[tuple[_Item, ...]]:
@@ -98,19 +148,6 @@ def iter_pieces(items: Iterable[_Item]) -> Iterator[tuple[_Item, ...]]:
     listed = list(items)
     for start in range(0, len(listed), _LIST_LIMIT):
         yield tuple(listed[start : start + _LIST_LIMIT])
-
-
-def _find_known_spans(session: Session, wanted: Mapping[SpanKey, SpanItem]) -> Iterator[SpanKey]:
-    traces = {key[:2] for key in wanted}
-    for piece in iter_pieces({trace_id for _, trace_id in traces}):
-        extents = [row for row in session.fetch("find_trace_extents", trace_ids=piece) if (row[0], row[1]) in traces]
-        if extents:
-            yield from session.fetch(
-                "find_span_keys",
-                trace_ids=tuple({row[1] for row in extents}),
-                first_arrival=min(row[2] for row in extents),
-                last_arrival=max(row[3] for row in extents),
-            )
 
 
 def _find_known_logs(
@@ -124,24 +161,6 @@ def _find_known_logs(
     return [(row[0], row[1]) for row in rows]
 
 
-def _find_stretch(session: Session, project_id: str, trace_ids: Sequence[bytes]) -> dict[str, int] | None:
-    rows = session.fetch("find_trace_extents", trace_ids=tuple(trace_ids))
-    own = [row for row in rows if row[0] == project_id]
-    if not own:
-        return None
-    return {"first_arrival": min(row[2] for row in own), "last_arrival": max(row[3] for row in own)}
-
-
-def _write_extents(session: Session, traces: Iterable[TraceKey], first_arrival: int) -> None:
-    places: defaultdict[TraceKey, list[int]] = defaultdict(list)
-    for arrival, trace in enumerate(traces, first_arrival):
-        if trace[1]:
-            places[trace].append(arrival)
-    if places:
-        session.execute(
-            "insert_trace_extents",
-            project_id=[project_id for project_id, _ in places],
-            trace_id=[trace_id for _, trace_id in places],
-            first_arrival=[arrivals[0] for arrivals in places.values()],
-            last_arrival=[arrivals[-1] for arrivals in places.values()],
-        )
+def _find_stretch(session: Session, project_id: str, trace_ids: Sequence[bytes]) -> dict[str, Any] | None:
+    traces = [(project_id, trace_id) for trace_id in trace_ids]
+    return KnownTraces(session, traces).find_stretch(traces)

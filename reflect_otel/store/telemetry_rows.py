@@ -1,15 +1,15 @@
 """Span and log records as columns for DuckDB, and rows as records again."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.model.spans import Attributes, LogRecord, SpanEvent, SpanLink, SpanRecord
-from reflect_otel.store.session import Columns, Row, storable_text
+from reflect_otel.store.columns import Columns, build_numbers, build_objects, build_texts
+from reflect_otel.store.session import Row
 from reflect_otel.store.value_json import read_json, write_json
 
 SpanItem: TypeAlias = tuple[str, SpanRecord]
@@ -38,28 +38,28 @@ def build_span_columns(items: Sequence[SpanItem], first_arrival: int, received_n
     resources = ResourceTexts()
     spans = [span for _, span in items]
     return {
-        "project_id": _texts(project_id for project_id, _ in items),
-        "trace_id": _objects(span.trace_id for span in spans),
-        "span_id": _objects(span.span_id for span in spans),
-        "parent_span_id": _objects(span.parent_span_id or b"" for span in spans),
+        "project_id": build_texts(project_id for project_id, _ in items),
+        "trace_id": build_objects(span.trace_id for span in spans),
+        "span_id": build_objects(span.span_id for span in spans),
+        "parent_span_id": build_objects(span.parent_span_id or b"" for span in spans),
         "arrival": np.arange(first_arrival, first_arrival + len(spans), dtype=np.int64),
         "received_ns": np.full(len(spans), received_ns, dtype=np.int64),
-        "name": _texts(span.name for span in spans),
-        "kind": _numbers((span.kind for span in spans), np.int32),
-        "start_ns": build_times(span.start_ns for span in spans),
-        "end_ns": build_times(span.end_ns for span in spans),
-        "status_code": _numbers((span.status_code for span in spans), np.int32),
-        "status_message": _texts(span.status_message for span in spans),
-        "response_id": _texts(_response_id(span.attributes) for span in spans),
-        "attributes": _objects(write_json(span.attributes) if span.attributes else "" for span in spans),
-        "events": _objects(_write_events(span.events) for span in spans),
-        "links": _objects(_write_links(span.links) for span in spans),
-        "resource": _objects(resources.text(span.resource) for span in spans),
-        "scope_name": _texts(span.scope_name for span in spans),
-        "scope_version": _texts(span.scope_version for span in spans),
-        "schema_url": _texts(span.schema_url for span in spans),
-        "flags": _numbers((span.flags for span in spans), np.int64),
-        "dropped_attributes_count": _numbers((span.dropped_attributes_count for span in spans), np.int64),
+        "name": build_texts(span.name for span in spans),
+        "kind": build_numbers((span.kind for span in spans), np.int32),
+        "start_ns": build_numbers((span.start_ns for span in spans), np.uint64),
+        "end_ns": build_numbers((span.end_ns for span in spans), np.uint64),
+        "status_code": build_numbers((span.status_code for span in spans), np.int32),
+        "status_message": build_texts(span.status_message for span in spans),
+        "response_id": build_texts(_response_id(span.attributes) for span in spans),
+        "attributes": build_objects(write_json(span.attributes) if span.attributes else "" for span in spans),
+        "events": build_objects(_write_events(span.events) for span in spans),
+        "links": build_objects(_write_links(span.links) for span in spans),
+        "resource": build_objects(resources.text(span.resource) for span in spans),
+        "scope_name": build_texts(span.scope_name for span in spans),
+        "scope_version": build_texts(span.scope_version for span in spans),
+        "schema_url": build_texts(span.schema_url for span in spans),
+        "flags": build_numbers((span.flags for span in spans), np.int64),
+        "dropped_attributes_count": build_numbers((span.dropped_attributes_count for span in spans), np.int64),
     }
 
 
@@ -117,20 +117,20 @@ def build_log_columns(
     """Columns of ``insert_logs``; empty text stands for null."""
     logs = [log for _, log in items]
     return {
-        "project_id": _texts(project_id for project_id, _ in items),
-        "trace_id": _objects(log.trace_id or b"" for log in logs),
-        "span_id": _objects(log.span_id or b"" for log in logs),
+        "project_id": build_texts(project_id for project_id, _ in items),
+        "trace_id": build_objects(log.trace_id or b"" for log in logs),
+        "span_id": build_objects(log.span_id or b"" for log in logs),
         "arrival": np.arange(first_arrival, first_arrival + len(logs), dtype=np.int64),
         "received_ns": np.full(len(logs), received_ns, dtype=np.int64),
-        "content_hash": _objects(text.content_hash for text in texts),
-        "event_name": _texts(log.event_name for log in logs),
-        "time_ns": build_times(log.time_ns for log in logs),
-        "severity_number": _numbers((log.severity_number for log in logs), np.int32),
-        "body": _objects(text.body for text in texts),
-        "attributes": _objects(text.attributes for text in texts),
-        "resource": _objects(text.resource for text in texts),
-        "scope_name": _texts(log.scope_name for log in logs),
-        "scope_version": _texts(log.scope_version for log in logs),
+        "content_hash": build_objects(text.content_hash for text in texts),
+        "event_name": build_texts(log.event_name for log in logs),
+        "time_ns": build_numbers((log.time_ns for log in logs), np.uint64),
+        "severity_number": build_numbers((log.severity_number for log in logs), np.int32),
+        "body": build_objects(text.body for text in texts),
+        "attributes": build_objects(text.attributes for text in texts),
+        "resource": build_objects(text.resource for text in texts),
+        "scope_name": build_texts(log.scope_name for log in logs),
+        "scope_version": build_texts(log.scope_version for log in logs),
     }
 
 
@@ -154,28 +154,6 @@ def read_log(row: Row) -> LogRecord:
 def clamp_time(time_ns: int) -> int:
     """Unix nanoseconds as OTLP's fixed64 holds them."""
     return min(max(time_ns, 0), _TIME_LIMIT)
-
-
-def build_times(times: Iterable[int]) -> NDArray[Any]:
-    """A column of Unix nanoseconds."""
-    return np.array([clamp_time(time_ns) for time_ns in times], dtype=np.uint64)
-
-
-def _objects(values: Iterable[Any]) -> NDArray[Any]:
-    # filled by hand: np.array(list of bytes or str) would first build a fixed-width array of the longest one
-    listed = list(values)
-    column = np.empty(len(listed), dtype=object)
-    column[:] = listed
-    return column
-
-
-def _texts(values: Iterable[str]) -> NDArray[Any]:
-    return _objects(map(storable_text, values))
-
-
-def _numbers(values: Iterable[int], kind: type[np.signedinteger[Any]]) -> NDArray[Any]:
-    limits = np.iinfo(kind)
-    return np.array([min(max(value, limits.min), limits.max) for value in values], dtype=kind)
 
 
 def _response_id(attributes: Attributes) -> str:

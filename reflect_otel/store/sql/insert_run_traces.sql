@@ -1,1 +1,2 @@
-insert into run_traces values ($project_id, $trace_id, $run_id, $ordinal)
+insert into run_traces
+select project_id, trace_id, run_id, ordinal from incoming

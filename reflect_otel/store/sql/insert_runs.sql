@@ -1,11 +1,6 @@
 insert into runs
 select
-    unnest($project_id::varchar[]), unnest($run_id::varchar[]), unnest($trace_ids::varchar[]),
-    unnest($state::varchar[]), unnest($closed_by::varchar[]), unnest($task::varchar[]), unnest($agent::varchar[]),
-    unnest($model::varchar[]), unnest($session_id::varchar[]), unnest($final_response::varchar[]),
-    unnest($reference_context::varchar[]), unnest($metadata::varchar[]), unnest($served_memory_ids::varchar[]),
-    unnest($steps::bigint[]), unnest($llm_calls::bigint[]), unnest($llm_errors::bigint[]),
-    unnest($tool_calls::bigint[]), unnest($tool_errors::bigint[]), unnest($input_tokens::bigint[]),
-    unnest($output_tokens::bigint[]), unnest($span_count::bigint[]), unnest($late_spans::bigint[]),
-    unnest($started_ns::ubigint[]), unnest($ended_ns::ubigint[]), unnest($first_seen_ns::bigint[]),
-    unnest($last_seen_ns::bigint[]), unnest($inferred::boolean[]), unnest($last_error::varchar[])
+    project_id, run_id, trace_ids, state, closed_by, task, agent, model, session_id, final_response, reference_context,
+    metadata, served_memory_ids, steps, llm_calls, llm_errors, tool_calls, tool_errors, input_tokens, output_tokens,
+    span_count, late_spans, started_ns, ended_ns, first_seen_ns, last_seen_ns, inferred, last_error
+from incoming

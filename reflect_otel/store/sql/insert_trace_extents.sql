@@ -1,4 +1,2 @@
 insert into trace_extents
-select
-    unnest($project_id::varchar[]), unnest($trace_id::blob[]), unnest($first_arrival::bigint[]),
-    unnest($last_arrival::bigint[])
+select project_id, trace_id, first_arrival, last_arrival from incoming
