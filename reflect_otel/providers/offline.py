@@ -247,8 +247,7 @@ def _within(characters: int, sentences: Iterable[str]) -> str:
 
 
 def _names(calls: Iterable[Call]) -> list[str]:
-    names = (" ".join(call.name.split())[:60] for call in calls if call.effect is not Effect.THINKS)
-    return list(dict.fromkeys(filter(None, names)))
+    return list(dict.fromkeys(call.name for call in calls if call.effect is not Effect.THINKS))
 
 
 def _listed(names: Sequence[str], separator: str) -> str:

@@ -47,6 +47,7 @@ _SPECIFIC: Final = re.compile(r"https?://\S+|\S+@\S+|'[^']*'|\"[^\"]*\"|`[^`]*`|
 _PREAMBLE: Final = re.compile(r"^(?:(?:error|exception)\b[^:\n]{0,80}:\s*)+", re.IGNORECASE)
 _MESSAGE: Final = re.compile(r"""['"]message['"]\s*:\s*(['"])(.+?)\1\s*[,}]""")
 _LONGEST_REASON: Final = 110
+_LONGEST_NAME: Final = 60
 _LONGEST_WORDS: Final = 1_000
 _MOST_OPEN_CALLS: Final = 200
 
@@ -106,7 +107,7 @@ def read_calls(trajectory: Trajectory) -> tuple[Call, ...]:
             answers[match] = message.tool_response
         del open_calls[:-_MOST_OPEN_CALLS]
     return tuple(
-        Call(position, call.name, call.arguments, read_error(answers[number]) if number in answers else None)
+        Call(position, _clean_name(call.name), call.arguments, read_error(answers[number]) if number in answers else None)
         for number, (position, call) in enumerate(asked)
     )
 
@@ -126,6 +127,11 @@ def build_gist(words: str) -> str:
     said = re.sub(r"…(?:[\s,;]*…)+", "…", _SPECIFIC.sub("…", said)).rstrip(" .:").lstrip("… :,-")
     said = said if len(said) <= _LONGEST_REASON else said[:_LONGEST_REASON].rsplit(" ", 1)[0] + "…"
     return said or "an error"
+
+
+def _clean_name(name: str) -> str:
+    """One line, also of a name that no tool should have."""
+    return " ".join(name.split())[:_LONGEST_NAME] or "a tool"
 
 
 def read_effect(name: str) -> Effect:
