@@ -1,15 +1,10 @@
-"""Where everything is wired, and nowhere else.
+"""The service process: an engine with its network ports in front.
 
-Start order: data folder, store, journal, memory table, learning loop, pipeline, ports. Stop order is the reverse, so
-that nothing is accepted that cannot be finished; what is journalled and not finished is taken up by the next start.
+Ports open last and close first.
 """
 
-import logging
-import os
-import secrets
 import signal
 import threading
-import time
 from collections.abc import Mapping
 from concurrent import futures
 from typing import Any, Final
@@ -18,27 +13,16 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from collector_plugin.engine import MAX_WAITERS, Engine
 from collector_plugin.grpc_receiver import LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, OtlpHandler, OtlpReceiver
 from collector_plugin.http_server import HttpServer, build_app
-from collector_plugin.pipeline import Pipeline
 from collector_plugin.settings import MAX_MESSAGE_BYTES, ServeOptions, check_exposure, split_address
 from reflect_otel import __version__
 from reflect_otel.errors import ConfigError
-from reflect_otel.journal import Journal
-from reflect_otel.learning.loop import LearningLoop
-from reflect_otel.learning.memory_table import MemoryTable
-from reflect_otel.learning.retrieval import Retriever
-from reflect_otel.plugins import load_plugin
-from reflect_otel.ports import Embedder, Reflector, Store
 from reflect_otel.service.auth import Authenticator, hash_key
-from reflect_otel.service.operations import Operations
 from reflect_otel.service.servicer import SERVICE_NAME, build_service_handler
-from reflect_otel.service.watch import RunWatch
 
-logger = logging.getLogger(__name__)
-
-_MAX_WAITERS: Final = 64
-_HANDLER_THREADS: Final = _MAX_WAITERS + 32
+_HANDLER_THREADS: Final = MAX_WAITERS + 32
 """Each waiter of WaitTrace keeps a thread; the rest is for everyone else."""
 _SERVICES: Final = (SERVICE_NAME, TRACE_SERVICE, LOGS_SERVICE, METRICS_SERVICE)
 
@@ -56,51 +40,23 @@ class Service:
 
     def __init__(self, options: ServeOptions) -> None:
         check_exposure(options)
-        self._options = options
-        authenticator = Authenticator(read_api_keys(options.api_keys))
-        self._prepare_folder()
-        self._store: Store = load_plugin("reflect_otel.stores", "duckdb")(options.data_dir / "reflect.duckdb")
-        self._journal = Journal(
-            options.data_dir / "journal",
-            capacity_bytes=options.journal_bytes,
-            start_after=self._store.journal_offset(),
-        )
+        self._shutdown_seconds = options.shutdown_seconds
         self._stopping = False
-        self._watch = RunWatch(_MAX_WAITERS)
-        self._table, self._loop = self._build_learning()
-        self._pipeline = Pipeline(
-            self._journal, self._store, options.settings, time.time_ns, self._watch.publish, self._loop.wake
-        )
-        self._operations = Operations(
-            store=self._store,
-            retriever=Retriever(self._table, self._embedder, options.settings),
-            loop=self._loop,
-            intake=self._pipeline,
-            watch=self._watch,
-            settings=options.settings,
-            clock=time.time_ns,
-            ids=lambda: secrets.token_hex(16),
-        )
+        authenticator = Authenticator(read_api_keys(options.api_keys))
+        self._engine = Engine(options.engine)
         self._health = health.HealthServicer()
-        self._grpc = self._build_grpc(authenticator)
-        host, port = split_address(options.http_address)
-        self._http = HttpServer(build_app(self._find_fault, self._read_status, authenticator), host, port)
-        self._http_host = host
-
-    @property
-    def grpc_address(self) -> str:
-        """``HOST:PORT`` of OTLP and the reflect API."""
-        return self._grpc_address
-
-    @property
-    def http_address(self) -> str:
-        """``HOST:PORT`` of health and status."""
-        return f"{self._http_host}:{self._http.port}"
+        try:
+            self._grpc, self.grpc_address = self._build_grpc(options.grpc_address, authenticator)
+            host, port = split_address(options.http_address)
+            self._http = HttpServer(build_app(self._find_fault, self._read_status, authenticator), host, port)
+            self.http_address = f"{host}:{self._http.port}"
+        except BaseException:
+            self._engine.stop(0)
+            raise
 
     def start(self) -> None:
         """Take work."""
-        self._loop.start()
-        self._pipeline.start()
+        self._engine.start()
         self._grpc.start()
         self._http.start()
         for name in ("", *_SERVICES):
@@ -109,36 +65,13 @@ class Service:
     def stop(self) -> None:
         """Refuse new work, finish what is in flight within ``shutdown_seconds``, release the data folder."""
         self._stopping = True
-        left = self._options.shutdown_seconds
         self._health.enter_graceful_shutdown()
-        self._watch.close()
-        self._grpc.stop(left / 2).wait()
-        self._pipeline.stop(left / 4)
-        self._loop.stop(left / 4)
+        self._engine.watch.close()
+        self._grpc.stop(self._shutdown_seconds / 2).wait()
+        self._engine.stop(self._shutdown_seconds / 2)
         self._http.stop()
-        self._store.close()
-        self._journal.close()
 
-    def _prepare_folder(self) -> None:
-        folder = self._options.data_dir
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise ConfigError(
-                f"cannot use data folder {folder} ({error.strerror}); choose another --data-dir"
-            ) from error
-        if not os.access(folder, os.W_OK):
-            raise ConfigError(f"cannot write to data folder {folder}; change its owner or choose another --data-dir")
-
-    def _build_learning(self) -> tuple[MemoryTable, LearningLoop]:
-        self._embedder: Embedder = load_plugin("reflect_otel.embedders", self._options.embedder)()
-        reflector: Reflector = load_plugin("reflect_otel.reflectors", self._options.reflector)()
-        table = MemoryTable(load_plugin("reflect_otel.indexes", "faiss"))
-        table.load(self._store.find_vectors())
-        loop = LearningLoop(self._store, table, self._embedder, reflector, time.time_ns, self._watch.publish)
-        return table, loop
-
-    def _build_grpc(self, authenticator: Authenticator) -> Any:
+    def _build_grpc(self, address: str, authenticator: Authenticator) -> tuple[Any, str]:
         server = grpc.server(
             futures.ThreadPoolExecutor(_HANDLER_THREADS, thread_name_prefix="reflect-grpc"),
             options=[
@@ -149,38 +82,24 @@ class Service:
         )
         server.add_generic_rpc_handlers(
             (
-                OtlpHandler(OtlpReceiver(self._pipeline), authenticator),
-                build_service_handler(self._operations, authenticator),
+                OtlpHandler(OtlpReceiver(self._engine.pipeline), authenticator),
+                build_service_handler(self._engine.operations, authenticator),
             )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        host, port = split_address(self._options.grpc_address)
+        host, _ = split_address(address)
         try:
-            bound = server.add_insecure_port(self._options.grpc_address)
-        except RuntimeError:
-            bound = 0
-        if not bound:
-            raise ConfigError(f"cannot listen on {self._options.grpc_address}; choose another --grpc-address")
-        self._grpc_address = f"{host}:{bound or port}"
-        return server
+            port = server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise ConfigError(f"cannot listen on {address}; choose another --grpc-address") from error
+        return server, f"{host}:{port}"
 
     def _find_fault(self) -> str:
-        if self._stopping:
-            return "stopping"
-        return self._pipeline.failure
+        return "stopping" if self._stopping else self._engine.pipeline.failure
 
     def _read_status(self) -> Mapping[str, object]:
-        return {
-            "version": __version__,
-            "ready": not self._find_fault(),
-            "spans": self._store.count_spans(),
-            "runs": self._store.count_runs(),
-            "journal_pending": self._pipeline.pending_records,
-            "unclosed_runs": self._pipeline.unclosed_runs,
-            "embedder": self._embedder.id,
-            "embedder_is_lexical": self._embedder.lexical,
-        }
+        return {"ready": not self._find_fault(), **self._engine.read_status()}
 
 
 def read_api_keys(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -207,7 +126,7 @@ def serve(options: ServeOptions) -> int:
     service.start()
     print(
         f"reflect-otel {__version__}: OTLP and API on {service.grpc_address}, "
-        f"health on http://{service.http_address}, data in {options.data_dir}",
+        f"health on http://{service.http_address}, data in {options.engine.data_dir}",
         flush=True,
     )
     stop.wait()

@@ -105,9 +105,11 @@ class Pipeline:
 
     def stop(self, timeout_seconds: float) -> bool:
         """Finish what is journalled if time allows; what is left is taken up by the next start."""
-        self.wait_committed(timeout_seconds)
-        self._stopping.set()
-        self._thread.join(timeout_seconds)
+        end = time.monotonic() + timeout_seconds
+        if self._thread.is_alive():
+            self.wait_committed(timeout_seconds)
+            self._stopping.set()
+            self._thread.join(max(0.1, end - time.monotonic()))
         return not self._thread.is_alive()
 
     @property

@@ -13,32 +13,47 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """What is done with one data folder.
+
+    Attributes:
+        data_dir: folder of the journal and the database; made when missing, owned by one process.
+        settings: what the use cases read.
+        embedder: name in the entry-point group ``reflect_otel.embedders``.
+        reflector: name in the entry-point group ``reflect_otel.reflectors``.
+        store: name in the entry-point group ``reflect_otel.stores``.
+        index: name in the entry-point group ``reflect_otel.indexes``.
+        journal_bytes: journal size at which senders are asked to wait.
+    """
+
+    data_dir: Path
+    settings: Settings = field(default_factory=Settings)
+    embedder: str = "hashing"
+    reflector: str = "offline"
+    store: str = "duckdb"
+    index: str = "faiss"
+    journal_bytes: int = 8 * 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
     """Options of one service process.
 
     Attributes:
-        data_dir: folder of the journal and the database; made when missing, owned by one process.
+        engine: the data folder and what is done with it.
         grpc_address: ``HOST:PORT`` for OTLP and the reflect API; port 0 picks a free one.
         http_address: ``HOST:PORT`` for health and status; port 0 picks a free one.
         insecure: allow other than loopback addresses without keys.
         api_keys: ``KEY:PROJECT`` pairs; empty means that no key is asked for.
-        settings: what the use cases read.
-        embedder: name in the entry-point group ``reflect_otel.embedders``.
-        reflector: name in the entry-point group ``reflect_otel.reflectors``.
         shutdown_seconds: how long SIGTERM waits for requests in flight.
-        journal_bytes: journal size at which the service asks senders to wait.
     """
 
-    data_dir: Path
+    engine: EngineOptions
     grpc_address: str = "127.0.0.1:4317"
     http_address: str = "127.0.0.1:4318"
     insecure: bool = False
     api_keys: tuple[str, ...] = ()
-    settings: Settings = field(default_factory=Settings)
-    embedder: str = "hashing"
-    reflector: str = "offline"
     shutdown_seconds: float = 8.0
-    journal_bytes: int = 8 * 1024 * 1024 * 1024
 
 
 def check_exposure(options: ServeOptions) -> None:

@@ -4,7 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
-from collector_plugin.settings import ServeOptions
+from collector_plugin.settings import EngineOptions, ServeOptions
 from reflect_otel.errors import ConfigError
 from reflect_otel.ports import Settings
 
@@ -29,12 +29,11 @@ def run_serve(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     options = ServeOptions(
-        data_dir=data_dir,
+        engine=EngineOptions(data_dir=data_dir, settings=settings),
         grpc_address=grpc_address,
         http_address=http_address,
         insecure=insecure,
         api_keys=read_api_key_file(api_key_file) if api_key_file else (),
-        settings=settings,
     )
     from collector_plugin.app import serve  # seconds of imports, which a wrong option need not wait for
 

@@ -1,0 +1,110 @@
+"""Where the parts are wired: everything a data folder needs, without a network port.
+
+``app.Service`` puts the receivers in front of it. Start order: store, journal, memory table, learning loop, pipeline;
+stop order is the reverse, so that nothing is accepted that cannot be finished. What is journalled and not finished is
+taken up by the next start.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from collector_plugin.pipeline import Pipeline
+from collector_plugin.settings import EngineOptions
+from reflect_otel import __version__
+from reflect_otel.errors import ConfigError
+from reflect_otel.journal import Journal
+from reflect_otel.learning.loop import LearningLoop
+from reflect_otel.learning.memory_table import MemoryTable
+from reflect_otel.learning.retrieval import Retriever
+from reflect_otel.plugins import load_plugin
+from reflect_otel.ports import Embedder, Reflector, Store
+from reflect_otel.service.operations import Operations
+from reflect_otel.service.watch import RunWatch
+
+MAX_WAITERS: Final = 64
+"""Most callers that wait for a run at a time."""
+
+
+class Engine:
+    """Store, pipeline and learning loop over one data folder, which this process owns until ``stop``.
+
+    Args:
+        options: the folder, the adapters, the limits.
+
+    Raises:
+        ConfigError: the folder cannot be used.
+        StoreError: its content cannot be used; the message names the remedy.
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        settings = options.settings
+        _prepare_folder(options.data_dir)
+        with ExitStack() as opened:
+            self._store: Store = load_plugin("reflect_otel.stores", options.store)(
+                options.data_dir / "reflect.duckdb"
+            )
+            opened.callback(self._store.close)
+            self._journal = Journal(
+                options.data_dir / "journal",
+                capacity_bytes=options.journal_bytes,
+                start_after=self._store.journal_offset(),
+            )
+            opened.callback(self._journal.close)
+            self._embedder: Embedder = load_plugin("reflect_otel.embedders", options.embedder)()
+            reflector: Reflector = load_plugin("reflect_otel.reflectors", options.reflector)()
+            table = MemoryTable(load_plugin("reflect_otel.indexes", options.index))
+            table.load(self._store.find_vectors())
+            self.watch = RunWatch(MAX_WAITERS)
+            self._loop = LearningLoop(self._store, table, self._embedder, reflector, time.time_ns, self.watch.publish)
+            self.pipeline = Pipeline(
+                self._journal, self._store, settings, time.time_ns, self.watch.publish, self._loop.wake
+            )
+            self.operations = Operations(
+                store=self._store,
+                retriever=Retriever(table, self._embedder, settings),
+                loop=self._loop,
+                intake=self.pipeline,
+                watch=self.watch,
+                settings=settings,
+                clock=time.time_ns,
+                ids=lambda: secrets.token_hex(16),
+            )
+            self._opened = opened.pop_all()
+
+    def start(self) -> None:
+        """Take work, beginning with what the last process left in the journal."""
+        self._loop.start()
+        self.pipeline.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Finish what is in flight as far as time allows, then release the data folder."""
+        self.watch.close()
+        self.pipeline.stop(timeout_seconds / 2)
+        self._loop.stop(timeout_seconds / 2)
+        self._opened.close()
+
+    def read_status(self) -> Mapping[str, object]:
+        """Numbers over all projects: what is stored, what is still to be done, which embedder ranks."""
+        return {
+            "version": __version__,
+            "spans": self._store.count_spans(),
+            "runs": self._store.count_runs(),
+            "journal_pending": self.pipeline.pending_records,
+            "unclosed_runs": self.pipeline.unclosed_runs,
+            "embedder": self._embedder.id,
+            "embedder_is_lexical": self._embedder.lexical,
+        }
+
+
+def _prepare_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"cannot use data folder {folder} ({error.strerror}); choose another one") from error
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"cannot write to data folder {folder}; change its owner or choose another one")
