@@ -5,7 +5,6 @@ import contextlib
 import logging
 import re
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,17 +15,15 @@ import duckdb
 from reflect_otel.errors import StoreError, StoreLocked
 from reflect_otel.lockfile import LockFile
 from reflect_otel.ports import Clock
+from reflect_otel.store.checkpointer import Checkpointer
 from reflect_otel.store.schema import migrate
-from reflect_otel.store.session import Session
+from reflect_otel.store.session import DatabaseStopped, Session, translated_errors
 
 CATALOG: Final = "reflect"
 
 _ROW_GROUP_ROWS: Final = 2048
 """Rows per row group. A checkpoint rewrites groups that are not full yet; with DuckDB's own 122,880 rows of 4 kB
 text that is half a gigabyte and stalls commits for seconds, with 2048 it stays below 0.3 s."""
-
-_CHECKPOINT_WAL_BYTES: Final = 32 * 1024**2
-_IDLE_SECONDS: Final = 2.0
 
 _SETTINGS: Final = (
     "set checkpoint_threshold = '16GB'",  # never inside a commit: the checkpointer does it
@@ -61,8 +58,8 @@ class Database:
         self._path = path
         self._clock = clock
         self._write_lock = threading.RLock()
-        self._idle_readers: list[Session] = []
-        self._closed = False
+        self._is_closed = False
+        self._is_stopped = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -70,73 +67,107 @@ class Database:
         self._lock = LockFile(path.with_name(path.name + ".lock"), f"database {path}")
         try:
             self._create_when_missing()
-            self._connection = _attach(path)
-            self._writer = self._new_session()
-            migrate(self._writer, CATALOG, clock)
+            self._open()
         except BaseException:
             self._lock.release()
             raise
+        try:
+            migrate(self._writer, CATALOG, clock)
+        except BaseException:
+            self._connection.close()
+            self._lock.release()
+            raise
+        self._checkpointer = Checkpointer(self._checkpoint, _log_path(path))
         atexit.register(self.close)
-        self._checkpointer = _Checkpointer(self._new_session(), path.with_name(path.name + ".wal"))
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction of the one writer; commits on leaving, rolls back on an exception. Raises StoreError."""
-        with self._write_lock:
-            self._check_open()
-            with self._writer.transaction():
-                yield self._writer
+        with self._write_lock, self._usable(), self._writer.transaction():
+            yield self._writer
         self._checkpointer.note_commit()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent view on a cursor of its own; runs beside the writer. Raises StoreError."""
-        self._check_open()
-        try:
-            session = self._idle_readers.pop()
-        except IndexError:
-            session = self._new_session()
-        try:
-            with session.transaction():
-                yield session
-        except BaseException:
-            session.close()
-            raise
-        self._idle_readers.append(session)
+        with self._usable():
+            readers = self._idle_readers
+            session = readers.pop() if readers else self._new_session()
+            try:
+                with session.transaction():
+                    yield session
+            except BaseException:
+                session.close()
+                raise
+            readers.append(session)
 
     def close(self) -> None:
         """Checkpoint and release the file. Calling it again does nothing."""
         with self._write_lock:
-            if self._closed:
+            if self._is_closed:
                 return
-            self._closed = True
-            atexit.unregister(self.close)
-            self._checkpointer.close()
+            self._is_closed = True
+        atexit.unregister(self.close)
+        self._checkpointer.close()
+        with self._write_lock:
             with contextlib.suppress(duckdb.Error):
                 self._connection.execute(f"checkpoint {CATALOG}")
             self._connection.close()
             self._lock.release()
 
-    def _check_open(self) -> None:
-        if self._closed:
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Open the file anew when DuckDB has given it up, and notice when it does."""
+        if self._is_closed:
             raise StoreError(f"database {self._path} is closed; open it again")
+        if self._is_stopped:
+            self._reopen()
+        try:
+            yield
+        except DatabaseStopped:
+            self._is_stopped = True
+            raise
+
+    def _reopen(self) -> None:
+        with self._write_lock:
+            if self._is_stopped:
+                for session in (self._writer, *self._idle_readers):
+                    session.close()
+                self._connection.close()
+                self._open()
+                self._is_stopped = False
+                _log.warning("database %s was opened again", self._path)
+
+    def _open(self) -> None:
+        self._connection = _attach(self._path)
+        self._idle_readers: list[Session] = []
+        self._writer = self._new_session()
+
+    def _checkpoint(self) -> None:
+        with self._usable():
+            session = self._new_session()
+            try:
+                session.run_script(f"checkpoint {CATALOG}")
+            finally:
+                session.close()
 
     def _new_session(self) -> Session:
-        cursor = self._connection.cursor()
-        cursor.execute(f"use {CATALOG}")
-        return Session(cursor)
+        with translated_errors():
+            cursor = self._connection.cursor()
+            cursor.execute(f"use {CATALOG}")
+            return Session(cursor)
 
     def _create_when_missing(self) -> None:
         """Build a new database under another name first, so that a file of ours is never half made."""
-        wal = self._path.with_name(self._path.name + ".wal")
+        log_path = _log_path(self._path)
         if self._path.exists():
             if self._path.stat().st_size == 0:
                 raise _unreadable(self._path, "the file is empty")
             return
-        if wal.exists():
-            raise _unreadable(self._path, f"the file is missing beside its log {wal.name}")
+        if log_path.exists():
+            raise _unreadable(self._path, f"the file is missing beside its log {log_path.name}")
         draft = self._path.with_name(self._path.name + ".new")
-        for leftover in (draft, draft.with_name(draft.name + ".wal")):
+        for leftover in (draft, _log_path(draft)):
             leftover.unlink(missing_ok=True)
         connection = _attach(draft)
         connection.execute(f"use {CATALOG}")
@@ -144,60 +175,6 @@ class Database:
         connection.execute(f"checkpoint {CATALOG}")
         connection.close()
         draft.rename(self._path)
-
-
-class _Checkpointer:
-    """Writes the log back into the database file in the background: when it is long, and when nothing happens.
-
-    A failed attempt (a transaction that cannot be waited for, a full disk) is logged and tried again later; what is
-    committed is safe in the log meanwhile.
-    """
-
-    def __init__(self, session: Session, wal: Path) -> None:
-        self._session = session
-        self._wal = wal
-        self._wake = threading.Event()
-        self._stopping = False
-        self._last_commit_seconds = time.monotonic()
-        self._dirty = False
-        self._thread = threading.Thread(target=self._run, name="reflect-checkpoint", daemon=True)
-        self._thread.start()
-
-    def note_commit(self) -> None:
-        """Tell that something was committed."""
-        self._last_commit_seconds = time.monotonic()
-        self._dirty = True
-        if self._wal_bytes() >= _CHECKPOINT_WAL_BYTES:
-            self._wake.set()
-
-    def close(self) -> None:
-        """Stop, after a checkpoint under way."""
-        self._stopping = True
-        self._wake.set()
-        self._thread.join()
-        self._session.close()
-
-    def _run(self) -> None:
-        while not self._stopping:
-            long_log = self._wake.wait(_IDLE_SECONDS)
-            self._wake.clear()
-            idle = time.monotonic() - self._last_commit_seconds >= _IDLE_SECONDS
-            if not self._stopping and self._dirty and (long_log or idle):
-                self._checkpoint()
-
-    def _checkpoint(self) -> None:
-        self._dirty = False
-        try:
-            self._session.run_script(f"checkpoint {CATALOG}")
-        except StoreError as error:
-            self._dirty = True
-            _log.warning("checkpoint put off: %s", error)
-
-    def _wal_bytes(self) -> int:
-        try:
-            return self._wal.stat().st_size
-        except OSError:
-            return 0
 
 
 def _attach(path: Path) -> duckdb.DuckDBPyConnection:
@@ -219,6 +196,10 @@ def _attach(path: Path) -> duckdb.DuckDBPyConnection:
     for setting in _SETTINGS:
         connection.execute(setting)
     return connection
+
+
+def _log_path(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")
 
 
 def _unreadable(path: Path, why: str) -> StoreError:

@@ -15,6 +15,10 @@ Row: TypeAlias = tuple[Any, ...]
 _CHUNK_ROWS = 1024
 
 
+class DatabaseStopped(StoreError):
+    """DuckDB has given the open file up, as it does when a checkpoint fails; what is committed is safe in it."""
+
+
 class Session:
     """Runs registered statements on a connection of its own. Not for use by two threads at a time.
 
@@ -94,11 +98,11 @@ def translated_errors() -> Iterator[None]:
     """Raise StoreError for DuckDB's own errors."""
     try:
         yield
-    except duckdb.FatalException as error:
-        raise StoreError(
-            f"the database stopped ({_first_line(error)}); free disk space or repair the disk, then start again"
-        ) from error
     except duckdb.Error as error:
+        if isinstance(error, duckdb.FatalException) or "invalidated" in str(error):
+            raise DatabaseStopped(
+                f"the database stopped ({_first_line(error)}); free disk space or repair the disk"
+            ) from error
         raise StoreError(f"the database refused a statement: {_first_line(error)}") from error
 
 
