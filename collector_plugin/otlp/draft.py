@@ -22,15 +22,16 @@ def build_trace_request(draft: TraceDraft, clock_ns: int) -> ExportTraceServiceR
 
     Args:
         draft: the run. Without a ``trace_id`` one is derived from its run id.
-        clock_ns: start and end of the span, Unix time in nanoseconds.
+        clock_ns: start and end of the span where the draft has none, Unix time in nanoseconds.
     """
+    ended_ns = draft.ended_ns or clock_ns
     span = Span(
         trace_id=draft.trace_id or _digest("trace", draft.run_id, 16),
         span_id=_digest("span", draft.run_id, 8),
-        name="invoke_agent",
+        name=f"invoke_agent {draft.agent or ''}".rstrip(),
         kind=Span.SPAN_KIND_INTERNAL,
-        start_time_unix_nano=clock_ns,
-        end_time_unix_nano=clock_ns,
+        start_time_unix_nano=min(draft.started_ns or ended_ns, ended_ns),
+        end_time_unix_nano=ended_ns,
         attributes=[KeyValue(key=key, value=_any_value(value)) for key, value in _attributes(draft)],
     )
     scoped = ScopeSpans(scope=InstrumentationScope(name=SCOPE_NAME), spans=[span])
@@ -45,13 +46,16 @@ def _attributes(draft: TraceDraft) -> Iterator[tuple[str, Any]]:
     inputs, outputs = _split(draft.messages)
     yield keys.GEN_AI_OPERATION_NAME, "invoke_agent"
     yield keys.REFLECT_RUN_ID, draft.run_id
-    yield keys.REFLECT_RUN_COMPLETE, True
+    if not draft.spans_follow:
+        yield keys.REFLECT_RUN_COMPLETE, True
     yield keys.REFLECT_TASK, draft.task
     yield keys.GEN_AI_INPUT_MESSAGES, _to_json([_message(message) for message in inputs])
     yield keys.GEN_AI_OUTPUT_MESSAGES, _to_json([_message(message) for message in outputs])
     optional = {
         keys.REFLECT_FINAL_RESPONSE: draft.final_response,
         keys.GEN_AI_REQUEST_MODEL: draft.model,
+        keys.GEN_AI_AGENT_NAME: draft.agent,
+        keys.ERROR_TYPE: draft.error_type,
         keys.REFLECT_REFERENCE_CONTEXT: draft.reference_context,
         keys.REFLECT_MEMORY_IDS: list(draft.retrieved_memory_ids) or None,
     }

@@ -86,6 +86,7 @@ class ReflectClient:
         lambda_: float = 0.5,
         similarity_threshold: float | None = None,
         metadata_filter: Mapping[str, str] | None = None,
+        mmr_lambda: float = 1.0,
     ) -> AugmentedTask:
         """The task followed by the most useful memories of earlier runs, and those memories.
 
@@ -98,12 +99,13 @@ class ReflectClient:
             lambda_: 1 = by similarity alone, 0 = by utility alone.
             similarity_threshold: cosine floor in [-1, 1]; ``None`` = the embedder's own.
             metadata_filter: only memories whose metadata holds all these pairs.
+            mmr_lambda: 1 = by score alone; below, lessons in words already served count less.
 
         Raises:
             InvalidArgument: for a wrong argument.
             AuthError: when the service refuses the key.
         """
-        options = requests.build_retrieval_options(limit, lambda_, similarity_threshold, metadata_filter)
+        options = requests.build_retrieval_options(limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda)
         request = requests.build_augment(task, options, find_run_id())
         try:
             answer = self._channel.call("Augment", request, self._augment_timeout_seconds)
@@ -124,9 +126,10 @@ class ReflectClient:
         lambda_: float = 0.5,
         similarity_threshold: float | None = None,
         metadata_filter: Mapping[str, str] | None = None,
+        mmr_lambda: float = 1.0,
     ) -> list[Memory]:
         """The memories alone, best first. Arguments as in ``augment_with_memories``."""
-        options = requests.build_retrieval_options(limit, lambda_, similarity_threshold, metadata_filter)
+        options = requests.build_retrieval_options(limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda)
         answer = self._call("QueryMemories", requests.build_query(task, options))
         return [codec.read_memory(memory) for memory in answer.memories]
 

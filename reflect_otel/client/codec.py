@@ -86,6 +86,7 @@ def build_options(options: RetrievalOptions) -> wire.RetrievalOptions:
         limit=options.limit,
         similarity_threshold=options.similarity_threshold,
         metadata_filter=build_pairs(options.metadata_filter, "metadata_filter"),
+        mmr_lambda=options.mmr_lambda,
         **blend,
     )
 

@@ -23,7 +23,11 @@ def _wrong_types_refused() -> Iterator[None]:
 
 
 def build_retrieval_options(
-    limit: int, lambda_: float, similarity_threshold: float | None, metadata_filter: Mapping[str, str] | None
+    limit: int,
+    lambda_: float,
+    similarity_threshold: float | None,
+    metadata_filter: Mapping[str, str] | None,
+    mmr_lambda: float,
 ) -> RetrievalOptions:
     """The keyword arguments of a retrieval as one value."""
     return RetrievalOptions(
@@ -31,6 +35,7 @@ def build_retrieval_options(
         lambda_=lambda_,
         similarity_threshold=similarity_threshold,
         metadata_filter=metadata_filter or {},
+        mmr_lambda=mmr_lambda,
     )
 
 

@@ -103,7 +103,7 @@ def _error_words(span: ReadSpan) -> str:
 
 
 def _read_error_kind(words: str) -> TerminationReason:
-    if "cancel" in words or "keyboardinterrupt" in words:
+    if any(word in words for word in ("cancel", "keyboardinterrupt", "generatorexit", "systemexit")):
         return TerminationReason.CANCELLED
     if "timeout" in words or "deadline" in words:
         return TerminationReason.TIMEOUT

@@ -12,6 +12,7 @@ from typing import Final
 
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.learning.augmentation import build_notes
+from reflect_otel.learning.diversity import find_words, read_overlap
 from reflect_otel.learning.memory_table import MemoryTable, Neighbour
 from reflect_otel.learning.query_embeddings import QueryEmbeddings
 from reflect_otel.model.memory import AugmentedTask, Memory, RetrievalOptions
@@ -67,13 +68,15 @@ class Retriever:
     def find_memories(self, project_id: str, task: str, options: RetrievalOptions) -> list[Memory]:
         """The ``options.limit`` best memories for the task, best first, unguarded.
 
-        ``lambda_=1.0`` is exact cosine order and ``lambda_=0.0`` exact utility order within the pool.
+        ``lambda_=1.0`` is exact cosine order and ``lambda_=0.0`` exact utility order within the pool, as long as
+        ``mmr_lambda`` is 1.
 
         Raises:
             InvalidArgument: when an option is out of range.
         """
-        pool = self.recall(project_id, task, options, one_per_text=False)
-        return [candidate.build_memory() for candidate in rank(pool)[: options.limit]]
+        ranked = rank(self.recall(project_id, task, options, one_per_text=False))
+        chosen = diversify(ranked, options.limit, options.mmr_lambda)
+        return [candidate.build_memory() for candidate in chosen]
 
     def augment(self, project_id: str, task: str, options: RetrievalOptions) -> AugmentedTask:
         """The task with the notes that are worth their place: at most ``max_injected``, often fewer, maybe none.
@@ -86,7 +89,8 @@ class Retriever:
         ranked = rank(self.recall(project_id, task, options, one_per_text=True))
         guarded = ranked if options.lambda_ in (0.0, 1.0) else guard(ranked)
         most = self._settings.max_injected if options.max_injected is None else options.max_injected
-        memories = [candidate.build_memory() for candidate in guarded[: min(options.limit, most)]]
+        chosen = diversify(guarded, min(options.limit, most), options.mmr_lambda)
+        memories = [candidate.build_memory() for candidate in chosen]
         notes = build_notes(memories)
         return AugmentedTask(augmented_task=notes.append_to(task), memories=notes.memories)
 
@@ -147,6 +151,31 @@ def guard(ranked: Iterable[Candidate]) -> list[Candidate]:
     return admitted
 
 
+def diversify(ranked: Sequence[Candidate], count: int, mmr_lambda: float) -> list[Candidate]:
+    """The first ``count`` by maximal marginal relevance; with ``mmr_lambda`` 1 the ranking as it is.
+
+    Each next one has the most ``mmr_lambda * score - (1 - mmr_lambda) * overlap``, where overlap is the share of
+    words that its lesson has in common with the nearest one already chosen.
+
+    Source: Carbonell and Goldstein, "The use of MMR", SIGIR 1998.
+    """
+    if mmr_lambda == 1.0:
+        return list(ranked[:count])
+    waiting = {index: find_words(candidate.memory.reflection) for index, candidate in enumerate(ranked)}
+    overlaps = dict.fromkeys(waiting, 0.0)
+    chosen: list[Candidate] = []
+    while waiting and len(chosen) < count:
+        best = max(
+            waiting,
+            key=lambda i: (mmr_lambda * ranked[i].score - (1 - mmr_lambda) * overlaps[i], ranked[i].score, -i),
+        )
+        words = waiting.pop(best)
+        chosen.append(ranked[best])
+        for index, others in waiting.items():
+            overlaps[index] = max(overlaps[index], read_overlap(words, others))
+    return chosen
+
+
 def distinct_texts(near: Sequence[Neighbour]) -> list[Neighbour]:
     """One neighbour per reflection text: the one with most uses, then the nearest."""
     best: dict[str, Neighbour] = {}
@@ -173,6 +202,10 @@ def check_options(options: RetrievalOptions) -> None:
     if threshold is not None and not -1.0 <= threshold <= 1.0:
         raise InvalidArgument(
             f"similarity_threshold is {threshold}; use a cosine from -1 to 1", field="options.similarity_threshold"
+        )
+    if not 0.0 <= options.mmr_lambda <= 1.0:
+        raise InvalidArgument(
+            f"mmr_lambda is {options.mmr_lambda}; use 0 (variety only) to 1 (score only)", field="options.mmr_lambda"
         )
     if options.max_injected is not None and options.max_injected < 0:
         raise InvalidArgument(f"max_injected is {options.max_injected}; use 0 or more", field="options.max_injected")

@@ -239,6 +239,7 @@ class RetrievalOptions:
         lambda_: blend in [0, 1]: 1 = similarity only, 0 = utility only.
         similarity_threshold: cosine floor in [-1, 1]; ``None`` = the embedder's calibrated gate.
         metadata_filter: only memories whose metadata holds all these pairs.
+        mmr_lambda: relevance against variety in [0, 1]: 1 = by score alone.
         max_injected: most memories an augmentation serves; ``None`` = the service's setting.
     """
 
@@ -246,6 +247,7 @@ class RetrievalOptions:
     lambda_: float = 0.5
     similarity_threshold: float | None = None
     metadata_filter: Mapping[str, str] = field(default_factory=dict)
+    mmr_lambda: float = 1.0
     max_injected: int | None = None
 
 
@@ -359,6 +361,10 @@ class TraceDraft:
     Attributes:
         run_id: chosen by the caller, so that a repeated call is the same run.
         trace_id: 16 bytes of the caller's W3C trace when there is one.
+        started_ns: Unix time in nanoseconds; 0 = when the draft arrives.
+        ended_ns: likewise.
+        error_type: what ended the run instead of an answer.
+        spans_follow: the run's own spans are on their way; wait for them before reading the run.
     """
 
     run_id: str
@@ -371,6 +377,11 @@ class TraceDraft:
     reference_context: str | None = None
     review: Review | None = None
     trace_id: bytes | None = None
+    agent: str | None = None
+    started_ns: int = 0
+    ended_ns: int = 0
+    error_type: str | None = None
+    spans_follow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

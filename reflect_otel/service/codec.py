@@ -45,9 +45,9 @@ _KINDS: Final = _numbers(wire.MemoryKind, "MEMORY_KIND", MemoryKind)
 def read_options(options: wire.RetrievalOptions) -> RetrievalOptions:
     """Retrieval options; what the caller left out keeps its default."""
     given: dict[str, Any] = {"metadata_filter": dict(options.metadata_filter)}
-    for name, key in (("limit", "limit"), ("lambda", "lambda_"), ("similarity_threshold", "similarity_threshold")):
+    for name in ("limit", "lambda", "similarity_threshold", "mmr_lambda"):
         if options.HasField(name):
-            given[key] = getattr(options, name)
+            given["lambda_" if name == "lambda" else name] = getattr(options, name)
     return RetrievalOptions(**given)
 
 
@@ -107,7 +107,18 @@ def read_draft(request: wire.CreateTraceRequest, trace_id: bytes | None) -> Trac
         reference_context=request.reference_context or None,
         review=read_review(request.review) if request.HasField("review") else None,
         trace_id=trace_id,
+        agent=request.agent or None,
+        started_ns=_read_moment(request.start_time),
+        ended_ns=_read_moment(request.end_time),
+        error_type=request.error_type or None,
+        spans_follow=request.spans_follow,
     )
+
+
+def _read_moment(moment: Timestamp) -> int:
+    """Unix nanoseconds; 0 for a time that is not set, lies before 1970 or after OTLP's last."""
+    moment_ns = moment.ToNanoseconds()
+    return moment_ns if 0 < moment_ns <= _MAX_INT64 else 0
 
 
 def _read_choice(number: int, numbers: Mapping[_Choice, int], field: str) -> _Choice:

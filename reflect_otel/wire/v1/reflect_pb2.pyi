@@ -186,7 +186,7 @@ class Trace(_message.Message):
     def __init__(self, id: _Optional[str] = ..., trace_ids: _Optional[_Iterable[str]] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., review_status: _Optional[_Union[ReviewStatus, str]] = ..., ingest_status: _Optional[_Union[IngestStatus, str]] = ..., ingest_attempts: _Optional[int] = ..., last_ingest_error: _Optional[str] = ..., model: _Optional[str] = ..., agent: _Optional[str] = ..., session_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., created_memory_id: _Optional[str] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., steps: _Optional[int] = ..., llm_calls: _Optional[int] = ..., llm_errors: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_errors: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., closed_by: _Optional[str] = ...) -> None: ...
 
 class RetrievalOptions(_message.Message):
-    __slots__ = ("limit", "similarity_threshold", "metadata_filter")
+    __slots__ = ("limit", "similarity_threshold", "metadata_filter", "mmr_lambda")
     class MetadataFilterEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -198,10 +198,12 @@ class RetrievalOptions(_message.Message):
     LAMBDA_FIELD_NUMBER: _ClassVar[int]
     SIMILARITY_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     METADATA_FILTER_FIELD_NUMBER: _ClassVar[int]
+    MMR_LAMBDA_FIELD_NUMBER: _ClassVar[int]
     limit: int
     similarity_threshold: float
     metadata_filter: _containers.ScalarMap[str, str]
-    def __init__(self, limit: _Optional[int] = ..., similarity_threshold: _Optional[float] = ..., metadata_filter: _Optional[_Mapping[str, str]] = ..., **kwargs) -> None: ...
+    mmr_lambda: float
+    def __init__(self, limit: _Optional[int] = ..., similarity_threshold: _Optional[float] = ..., metadata_filter: _Optional[_Mapping[str, str]] = ..., mmr_lambda: _Optional[float] = ..., **kwargs) -> None: ...
 
 class AugmentRequest(_message.Message):
     __slots__ = ("task", "options", "run_id")
@@ -236,7 +238,7 @@ class QueryMemoriesResponse(_message.Message):
     def __init__(self, memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ...) -> None: ...
 
 class CreateTraceRequest(_message.Message):
-    __slots__ = ("trace_id", "task", "trajectory", "final_response", "retrieved_memory_ids", "model", "metadata", "review", "reference_context")
+    __slots__ = ("trace_id", "task", "trajectory", "final_response", "retrieved_memory_ids", "model", "metadata", "review", "reference_context", "agent", "start_time", "end_time", "error_type", "spans_follow")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -253,6 +255,11 @@ class CreateTraceRequest(_message.Message):
     METADATA_FIELD_NUMBER: _ClassVar[int]
     REVIEW_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    ERROR_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SPANS_FOLLOW_FIELD_NUMBER: _ClassVar[int]
     trace_id: str
     task: str
     trajectory: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
@@ -262,7 +269,12 @@ class CreateTraceRequest(_message.Message):
     metadata: _containers.ScalarMap[str, str]
     review: Review
     reference_context: str
-    def __init__(self, trace_id: _Optional[str] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., reference_context: _Optional[str] = ...) -> None: ...
+    agent: str
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    error_type: str
+    spans_follow: bool
+    def __init__(self, trace_id: _Optional[str] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., reference_context: _Optional[str] = ..., agent: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., error_type: _Optional[str] = ..., spans_follow: bool = ...) -> None: ...
 
 class CreateTraceResponse(_message.Message):
     __slots__ = ("trace_id", "ingest_status")
