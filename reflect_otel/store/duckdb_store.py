@@ -20,6 +20,7 @@ from reflect_otel.ports import (
     TelemetryBatch,
 )
 from reflect_otel.store import memory_rows, run_rows
+from reflect_otel.store.columns import storable_text
 from reflect_otel.store.database import Database
 from reflect_otel.store.joining import delete_runs, join_traces
 from reflect_otel.store.learning_jobs import find_generation, find_jobs, find_next_job, write_outcome
@@ -82,6 +83,7 @@ class DuckDBStore:
 
     def get_run_telemetry(self, project_id: str, run_id: str) -> Run:
         """See ``TelemetryStore``."""
+        run_id = storable_text(run_id)
         with self._database.read() as session:
             trace_ids = run_rows.find_traces(session, project_id, [run_id]).get(run_id, [])
             spans = read_spans(session, project_id, trace_ids)
@@ -154,6 +156,7 @@ class DuckDBStore:
 
     def write_review(self, project_id: str, run_id: str, review: Review) -> bool:
         """See ``RunStore``."""
+        run_id = storable_text(run_id)
         with self._database.write() as session:
             if run_rows.find_record(session, project_id, run_id) is None:
                 raise _no_run(run_id, "is unknown")
@@ -258,8 +261,7 @@ class DuckDBStore:
                 write_review(session, item.project_id, run_id, review, self._clock, self._next_ordinal)
                 settled += [item.ordinal] if item.ordinal else []
             elif not item.ordinal:
-                write_waiting(session, item, self._next_ordinal())
-                self._waiting_count += 1
+                self._waiting_count += write_waiting(session, item, self._next_ordinal)
         if settled:
             session.execute("delete_review_signals", ordinals=tuple(settled))
 

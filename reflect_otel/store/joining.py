@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from reflect_otel.ports import Clock
-from reflect_otel.store.columns import build_numbers, build_objects, build_texts
+from reflect_otel.store.columns import build_numbers, build_objects, build_texts, storable_text
 from reflect_otel.store.memory_rows import find_utility_events, write_utility_event
 from reflect_otel.store.reviews import find_reviews, write_review
 from reflect_otel.store.run_rows import find_record, find_run_ids
@@ -23,7 +23,9 @@ def join_traces(
     next_ordinal: Callable[[], int],
 ) -> None:
     """Note which traces belong to which runs; a named run takes the place of the default one (trace id in hex)."""
-    wanted = list(dict.fromkeys(joined))
+    wanted = list(
+        dict.fromkeys((storable_text(project), trace, storable_text(run)) for project, trace, run in joined)
+    )
     known = _find_joined(session, [trace_id for project_id, trace_id, _ in wanted if (project_id, trace_id) in seen])
     _insert_joined(session, [item for item in wanted if item not in known], next_ordinal)
     known.update(wanted)

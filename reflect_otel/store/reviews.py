@@ -7,6 +7,7 @@ from typing import Any, Final
 from reflect_otel.attributes import REFLECT_RUN_ID
 from reflect_otel.model.memory import Review, ReviewResult, ReviewSignal, ReviewSource
 from reflect_otel.ports import Clock
+from reflect_otel.store.columns import storable_text
 from reflect_otel.store.run_rows import find_record_by_identifier, find_run_ids
 from reflect_otel.store.session import Row, Session
 from reflect_otel.store.telemetry import iter_pieces
@@ -28,6 +29,7 @@ def write_review(
     session: Session, project_id: str, run_id: str, review: Review, clock: Clock, next_ordinal: Callable[[], int]
 ) -> bool:
     """Upsert by key and queue a learning job; False when the review says what is stored already."""
+    review = _storable_review(review)
     known = next(
         (item for item in find_reviews(session, project_id, [run_id]).get(run_id, ()) if item.key == review.key), None
     )
@@ -69,17 +71,28 @@ def find_waiting(
     ]
 
 
-def write_waiting(session: Session, waiting: WaitingReview, ordinal: int) -> None:
-    """Keep a review whose run is not known yet."""
+def write_waiting(session: Session, waiting: WaitingReview, next_ordinal: Callable[[], int]) -> bool:
+    """Keep a review whose run is not known yet; False when the same one waits already."""
+    waiting = replace(waiting, signal=replace(waiting.signal, review=_storable_review(waiting.signal.review)))
+    signal = waiting.signal
+    waiting_already = [
+        replace(item.signal.review, created_ns=0)
+        for item in find_waiting(session, [signal.run_id or ""], [signal.response_id or ""], [signal.trace_id or b""])
+        if replace(item, ordinal=0, signal=replace(item.signal, review=signal.review)) == waiting
+        and item.signal.review.key == signal.review.key
+    ]
+    if waiting_already and waiting_already[-1] == replace(signal.review, created_ns=0):
+        return False
     session.execute(
         "insert_review_signal",
         project_id=waiting.project_id,
-        target_run_id=waiting.signal.run_id,
-        target_response_id=waiting.signal.response_id,
-        target_trace_id=waiting.signal.trace_id,
-        ordinal=ordinal,
-        **_review_values(waiting.signal.review),
+        target_run_id=signal.run_id,
+        target_response_id=signal.response_id,
+        target_trace_id=signal.trace_id,
+        ordinal=next_ordinal(),
+        **_review_values(signal.review),
     )
+    return True
 
 
 def resolve_runs(session: Session, reviews: Sequence[WaitingReview]) -> list[str | None]:
@@ -115,6 +128,13 @@ def _find_runs_of_responses(session: Session, reviews: Iterable[WaitingReview]) 
         if run_id is not None:
             found.setdefault((project_id, response_id), run_id)
     return found
+
+
+def _storable_review(review: Review) -> Review:
+    feedback = None if review.feedback is None else storable_text(review.feedback)
+    return replace(
+        review, name=storable_text(review.name), identifier=storable_text(review.identifier), feedback=feedback
+    )
 
 
 def _review_values(review: Review) -> dict[str, Any]:

@@ -103,6 +103,11 @@ def translated_errors() -> Iterator[None]:
             raise DatabaseStopped(
                 f"the database stopped ({_first_line(error)}); free disk space or repair the disk"
             ) from error
+        if isinstance(error, duckdb.IOException):
+            raise StoreError(
+                f"the database file cannot be used ({_first_line(error)}); repair the disk, or restore the file from "
+                "a backup"
+            ) from error
         raise StoreError(f"the database refused a statement: {_first_line(error)}") from error
 
 

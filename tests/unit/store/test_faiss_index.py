@@ -1,0 +1,70 @@
+"""FaissIndex against brute force; the port's own suite runs in tests/conformance."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reflect_otel.store.faiss_index import FaissIndex
+
+DIMENSIONS = 6
+
+
+def unit(seed):
+    vector = np.random.default_rng(seed).standard_normal(DIMENSIONS).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def brute_force(vectors, query, limit):
+    cosines = {
+        key: float(np.dot(vector.astype(np.float64), query.astype(np.float64))) for key, vector in vectors.items()
+    }
+    return sorted(cosines.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+
+CHANGES = st.lists(
+    st.tuples(st.sampled_from(["add", "add", "remove"]), st.integers(0, 12), st.integers(0, 5)), max_size=60
+)
+
+
+@given(changes=CHANGES, query=st.integers(0, 8), limit=st.integers(0, 20))
+def test_search_equals_brute_force_after_any_changes(changes, query, limit):
+    index, vectors = FaissIndex(DIMENSIONS), {}
+    for change, name, seed in changes:
+        if change == "add":
+            index.add(f"m{name}", unit(seed))
+            vectors[f"m{name}"] = unit(seed)
+        else:
+            index.remove(f"m{name}")
+            vectors.pop(f"m{name}", None)
+    found = index.search(unit(query), limit)
+    expected = brute_force(vectors, unit(query), limit)
+    assert [key for key, _ in found] == [key for key, _ in expected]
+    assert [cosine for _, cosine in found] == pytest.approx([cosine for _, cosine in expected])
+    assert len(index) == len(vectors)
+
+
+def test_recall_is_complete_on_many_clustered_vectors():
+    source = np.random.default_rng(7)
+    centres = source.standard_normal((20, 64), dtype=np.float32)
+    rows = centres[source.integers(0, 20, 3000)] + 0.01 * source.standard_normal((3000, 64), dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    index = FaissIndex(64)
+    for at, row in enumerate(rows):
+        index.add(f"m{at:04d}", row)
+    vectors = {f"m{at:04d}": row for at, row in enumerate(rows)}
+    for query in rows[:20]:
+        assert [key for key, _ in index.search(query, 50)] == [key for key, _ in brute_force(vectors, query, 50)]
+
+
+def test_openmp_is_kept_to_one_thread_unless_the_user_says_otherwise():
+    code = "import os; import reflect_otel.store.faiss_index; print(os.environ['OMP_NUM_THREADS'])"
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    for given_value, expected in ((None, "1"), ("2", "2")):
+        chosen = environment | ({"OMP_NUM_THREADS": given_value} if given_value else {})
+        done = subprocess.run([sys.executable, "-c", code], env=chosen, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected
