@@ -1,0 +1,104 @@
+"""The calls about memories, before a run and by hand."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from reflect_otel.capture.run_context import find_run_id
+from reflect_otel.client import codec, requests
+from reflect_otel.client.service_calls import PAGE_SIZE, ServiceCalls
+from reflect_otel.errors import AuthError, TransportError
+from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind
+from reflect_otel.wire.v1 import reflect_pb2 as wire
+
+_logger: Final = logging.getLogger(__name__)
+
+
+class MemoryCalls(ServiceCalls):
+    """Augment, query, create, get and list memories."""
+
+    def augment_with_memories(
+        self,
+        task: str,
+        *,
+        limit: int = 10,
+        lambda_: float = 0.5,
+        similarity_threshold: float | None = None,
+        metadata_filter: Mapping[str, str] | None = None,
+        mmr_lambda: float = 1.0,
+    ) -> AugmentedTask:
+        """The task followed by the most useful memories of earlier runs, and those memories.
+
+        Never stands in the agent's way: when the service is away, slow or failing, the task comes back unchanged
+        with ``degraded=True`` after ``augment_timeout`` seconds at most.
+
+        Args:
+            task: what the agent is asked.
+            limit: most memories, 1 to 100.
+            lambda_: 1 = by similarity alone, 0 = by utility alone.
+            similarity_threshold: cosine floor in [-1, 1]; ``None`` = the embedder's own.
+            metadata_filter: only memories whose metadata holds all these pairs.
+            mmr_lambda: 1 = by score alone; below, lessons in words already served count less.
+
+        Raises:
+            InvalidArgument: for a wrong argument.
+            AuthError: when the service refuses the key.
+        """
+        options = requests.build_retrieval_options(limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda)
+        request = requests.build_augment(task, options, find_run_id())
+        try:
+            answer = self._channel.call("Augment", request, self._augment_timeout_seconds)
+        except AuthError:
+            raise
+        except TransportError as error:
+            _logger.warning("The task goes on without memories: %s", error)
+            return AugmentedTask(augmented_task=task, degraded=True)
+        return AugmentedTask(
+            augmented_task=answer.augmented_task, memories=tuple(map(codec.read_memory, answer.memories))
+        )
+
+    def query_memories(
+        self,
+        task: str,
+        *,
+        limit: int = 10,
+        lambda_: float = 0.5,
+        similarity_threshold: float | None = None,
+        metadata_filter: Mapping[str, str] | None = None,
+        mmr_lambda: float = 1.0,
+    ) -> list[Memory]:
+        """The memories alone, best first. Arguments as in ``augment_with_memories``."""
+        options = requests.build_retrieval_options(limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda)
+        answer = self._call("QueryMemories", requests.build_query(task, options))
+        return [codec.read_memory(memory) for memory in answer.memories]
+
+    def create_memory(
+        self,
+        task: str,
+        reflection: str,
+        *,
+        kind: MemoryKind | str | None = None,
+        success: bool | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Memory:
+        """Store a memory written by hand: the kind of task it helps with, and the lesson."""
+        answer = self._call("CreateMemory", requests.build_create_memory(task, reflection, kind, success, metadata))
+        return codec.read_memory(answer.memory)
+
+    def get_memory(self, memory_id: str) -> Memory:
+        """One memory."""
+        return codec.read_memory(self._call("GetMemory", wire.GetMemoryRequest(memory_id=memory_id)).memory)
+
+    def list_memories(self) -> list[Memory]:
+        """Every memory of the project, newest first."""
+        return list(self.iter_memories())
+
+    def iter_memories(self) -> Iterator[Memory]:
+        """Every memory of the project, newest first, fetched as they are asked for."""
+        for page in self.iter_memory_pages():
+            yield from page
+
+    def iter_memory_pages(self) -> Iterator[list[Memory]]:
+        """As ``iter_memories``, a page of up to 1000 at a time."""
+        for page in self._iter_pages("ListMemories", wire.ListMemoriesRequest(page_size=PAGE_SIZE)):
+            yield [codec.read_memory(memory) for memory in page.memories]

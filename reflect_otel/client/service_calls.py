@@ -1,0 +1,37 @@
+"""What every group of calls shares: the way to the service, the time it may take, and pages."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from reflect_otel.client.channel import ServiceChannel
+
+DEFAULT_TIMEOUT_SECONDS: Final = 60.0
+DEFAULT_AUGMENT_TIMEOUT_SECONDS: Final = 0.3
+PAGE_SIZE: Final = 1000
+
+
+class ServiceCalls:
+    """One caller's calls of ``reflect.v1``.
+
+    Args:
+        channel: the way to the service.
+        timeout_seconds: for each call.
+        augment_timeout_seconds: how long a call may delay an agent.
+    """
+
+    def __init__(self, channel: ServiceChannel, timeout_seconds: float, augment_timeout_seconds: float) -> None:
+        self._channel = channel
+        self._timeout_seconds = timeout_seconds
+        self._augment_timeout_seconds = augment_timeout_seconds
+
+    def _call(self, method: str, request: Any) -> Any:
+        return self._channel.call(method, request, self._timeout_seconds)
+
+    def _iter_pages(self, method: str, request: Any) -> Iterator[Any]:
+        """The responses of a list call, page after page. Sets the page token in ``request``."""
+        while True:
+            page = self._call(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
