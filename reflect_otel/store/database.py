@@ -129,7 +129,7 @@ class Database:
             raise
 
     def _reopen(self) -> None:
-        with self._write_lock:
+        with self._write_lock, translated_errors():  # a statement that another thread still runs refuses the closing
             if self._is_stopped:
                 for session in (self._writer, *self._idle_readers):
                     session.close()
