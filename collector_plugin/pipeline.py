@@ -22,11 +22,12 @@ from collector_plugin.otlp import (
 )
 from reflect_otel import attributes as keys
 from reflect_otel.dialects.reader import read_trajectory
-from reflect_otel.errors import InvalidArgument, NotFound, StoreError, Unavailable
+from reflect_otel.errors import InvalidArgument, StoreError, Unavailable
 from reflect_otel.journal import Journal, JournalRecord
-from reflect_otel.model.memory import DEFAULT_PROJECT, ReviewSignal, Served, TraceDraft
+from reflect_otel.model.memory import DEFAULT_PROJECT, ReviewSignal, RunRecord, Served, TraceDraft
 from reflect_otel.model.notes import strip_notes
-from reflect_otel.model.spans import ClosedBy, LogRecord, SpanRecord
+from reflect_otel.model.spans import ClosedBy, LogRecord, Run, SpanRecord
+from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import Clock, Settings, Store, TelemetryBatch
 from reflect_otel.runs.assembler import RunAssembler
 from reflect_otel.runs.grouping import select_run
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 _BATCH_RECORDS: Final = 64
 _BATCH_BYTES: Final = 8 * 1024 * 1024
-_CLOSE_BATCH: Final = 64
+_CLOSE_BATCH: Final = 128
 _IDLE_WAIT_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 1.0
 _LOCK_SECONDS: Final = 5.0
@@ -167,7 +168,7 @@ class Pipeline:
             raise Unavailable(f"the store takes no writes at the moment ({self._failure or 'busy'}); try again")
         try:
             if self._assembler.is_unclosed(project_id, run_id):
-                self._close(project_id, run_id, ClosedBy.EXPLICIT_END)
+                self._close([self._assembler.close(project_id, run_id, ClosedBy.EXPLICIT_END)])
         finally:
             self._lock.release()
         self._on_closed()
@@ -183,12 +184,22 @@ class Pipeline:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            records = self._journal.read(self._committed, _BATCH_RECORDS, _BATCH_BYTES)
-            if records:
-                self._commit(records)
-            closed = self._close_due()
-            if not records and not closed:
-                self._journal.wait(self._committed, self._wait_seconds())
+            try:
+                self._step()
+            except Exception as error:
+                self._failure = f"{type(error).__name__}: {error}"
+                logger.exception("the pipeline stumbled; trying again, nothing acknowledged is lost")
+                self._stopping.wait(_RETRY_SECONDS)
+
+    def _step(self) -> None:
+        """Commit what has come, then close what is due; sleep when there is neither."""
+        records = self._journal.read(self._committed, _BATCH_RECORDS, _BATCH_BYTES)
+        if records:
+            self._commit(records)
+        closed = self._close_due()
+        self._failure = ""
+        if not records and not closed:
+            self._journal.wait(self._committed, self._wait_seconds())
 
     def _wait_seconds(self) -> float:
         due_ns = self._assembler.next_due_ns()
@@ -269,25 +280,36 @@ class Pipeline:
     def _close_due(self) -> int:
         with self._lock:
             due = self._assembler.find_due(self._clock(), _CLOSE_BATCH)
-            for project_id, run_id in due:
-                self._close(project_id, run_id)
+            self._close([self._assembler.close(*key) for key in due])
         if due:
             self._on_closed()
         return len(due)
 
-    def _close(self, project_id: str, run_id: str, reason: ClosedBy | None = None) -> None:
-        record = self._assembler.close(project_id, run_id, reason)
-        try:
-            run = select_run(self._store.get_run_telemetry(project_id, run_id), run_id)
-            trajectory = read_trajectory(run)
-            record = build_record(record, run, trajectory)
-            self._store.write_run(replace(record, task=strip_notes(record.task)), trajectory)
-        except NotFound:
-            return  # deleted meanwhile
-        except Exception as error:
-            logger.exception("run %s of project %s cannot be read", run_id, project_id)
-            self._store.write_run(replace(record, last_error=f"{type(error).__name__}: {error}"[:500]), None)
-        self._on_changed(project_id, run_id, record.trace_ids)
+    def _close(self, records: Sequence[RunRecord]) -> None:
+        """Read closed runs and commit them together, with what made each readable or not."""
+        by_project: dict[str, list[RunRecord]] = {}
+        for record in records:
+            by_project.setdefault(record.project_id, []).append(record)
+        read: list[tuple[RunRecord, Trajectory | None]] = []
+        for project_id, members in by_project.items():
+            telemetry = self._store.find_telemetry(project_id, [record.run_id for record in members])
+            # a run without telemetry was deleted meanwhile
+            read += [_read_run(record, telemetry[record.run_id]) for record in members if record.run_id in telemetry]
+        if read:
+            self._store.write_runs(read)
+        for record, _ in read:
+            self._on_changed(record.project_id, record.run_id, record.trace_ids)
+
+
+def _read_run(record: RunRecord, telemetry: Run) -> tuple[RunRecord, Trajectory | None]:
+    try:
+        run = select_run(telemetry, record.run_id)
+        trajectory = read_trajectory(run)
+        record = build_record(record, run, trajectory)
+        return replace(record, task=strip_notes(record.task)), trajectory
+    except Exception as error:
+        logger.exception("run %r of project %r cannot be read", record.run_id, record.project_id)
+        return replace(record, last_error=f"{type(error).__name__}: {error}"[:500]), None
 
 
 def _by_project(project_id: str, records: Sequence[Any]) -> dict[str, list[Any]]:

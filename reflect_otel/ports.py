@@ -144,8 +144,8 @@ class TelemetryStore(Protocol):
     def journal_offset(self) -> int:
         """Sequence number of the last journal record whose effects are committed; 0 in a new store."""
 
-    def get_run_telemetry(self, project_id: str, run_id: str) -> Run:
-        """All spans and logs of the run's traces, in arrival order. Raises NotFound.
+    def find_telemetry(self, project_id: str, run_ids: Sequence[str]) -> Mapping[str, Run]:
+        """All spans and logs of each run's traces, in arrival order; runs without any are absent.
 
         Where a trace holds several runs, the spans of the others are among them (``runs.grouping`` tells apart).
         """
@@ -160,8 +160,8 @@ class TelemetryStore(Protocol):
 class RunStore(Protocol):
     """Runs with their conversations, and the reviews on them."""
 
-    def write_run(self, record: RunRecord, trajectory: Trajectory | None) -> None:
-        """Upsert the run row; with a trajectory, store its messages too, each distinct prefix once."""
+    def write_runs(self, read: Sequence[tuple[RunRecord, Trajectory | None]]) -> None:
+        """Upsert run rows; with a trajectory, store its messages too, each distinct beginning once. One commit."""
 
     def find_run(self, project_id: str, identifier: str) -> RunDetail | None:
         """By run id, else by W3C trace id in hex."""

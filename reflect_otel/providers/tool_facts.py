@@ -107,7 +107,12 @@ def read_calls(trajectory: Trajectory) -> tuple[Call, ...]:
             answers[match] = message.tool_response
         del open_calls[:-_MOST_OPEN_CALLS]
     return tuple(
-        Call(position, _clean_name(call.name), call.arguments, read_error(answers[number]) if number in answers else None)
+        Call(
+            position,
+            _clean_name(call.name),
+            call.arguments,
+            read_error(answers[number]) if number in answers else None,
+        )
         for number, (position, call) in enumerate(asked)
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
 from reflect_otel.model.memory import Memory, Review, ReviewStatus, RunRecord, UtilityEvent
-from reflect_otel.model.spans import Run
+from reflect_otel.model.spans import LogRecord, Run, SpanRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
     Clock,
@@ -35,7 +35,7 @@ from reflect_otel.store.reviews import (
 from reflect_otel.store.servings import find_served, write_servings
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry import KnownTraces, read_logs, read_spans, write_logs, write_spans
-from reflect_otel.store.trajectories import find_trajectory, write_trajectory
+from reflect_otel.store.trajectories import find_trajectory, write_trajectories
 
 _LATEST = (2**63 - 1, "\U0010ffff")
 
@@ -81,16 +81,16 @@ class DuckDBStore:
         with self._database.read() as session:
             return int(session.fetch("find_journal_offset")[0][0])
 
-    def get_run_telemetry(self, project_id: str, run_id: str) -> Run:
+    def find_telemetry(self, project_id: str, run_ids: Sequence[str]) -> Mapping[str, Run]:
         """See ``TelemetryStore``."""
-        run_id = storable_text(run_id)
+        wanted = {storable_text(run_id): run_id for run_id in run_ids}
         with self._database.read() as session:
-            trace_ids = run_rows.find_traces(session, project_id, [run_id]).get(run_id, [])
+            joined = run_rows.find_traces(session, project_id, list(wanted))
+            traces = {wanted[stored]: members for stored, members in joined.items()}
+            trace_ids = list({trace_id for members in traces.values() for trace_id in members})
             spans = read_spans(session, project_id, trace_ids)
             logs = read_logs(session, project_id, trace_ids)
-        if not spans and not logs:
-            raise _no_run(run_id, "has no telemetry")
-        return Run(run_id=run_id, spans=spans, logs=logs)
+        return _build_runs(traces, spans, logs)
 
     def find_run_ids(self, project_id: str, trace_ids: Iterable[bytes]) -> Mapping[bytes, Sequence[str]]:
         """See ``TelemetryStore``."""
@@ -104,14 +104,15 @@ class DuckDBStore:
 
     # --- runs
 
-    def write_run(self, record: RunRecord, trajectory: Trajectory | None) -> None:
+    def write_runs(self, read: Sequence[tuple[RunRecord, Trajectory | None]]) -> None:
         """See ``RunStore``."""
+        records = [record for record, _ in read]
         with self._database.write() as session:
-            known = KnownTraces(session, run_rows.find_named_traces(record))
+            known = KnownTraces(session, itertools.chain.from_iterable(map(run_rows.find_named_traces, records)))
             known.write_extents(session, (), 0)
-            run_rows.write_runs(session, [record], known)
-            if trajectory is not None:
-                write_trajectory(session, record.project_id, record.run_id, trajectory, self._next_ordinal)
+            run_rows.write_runs(session, records, known)
+            for project_id, group in _by_project(read).items():
+                write_trajectories(session, project_id, group, self._next_ordinal)
 
     def find_run(self, project_id: str, identifier: str) -> RunDetail | None:
         """See ``RunStore``."""
@@ -280,6 +281,32 @@ def _iter_traces(batch: TelemetryBatch) -> Iterator[tuple[str, bytes]]:
     yield from ((project_id, trace_id) for project_id, trace_id, _ in batch.joined)
     for record in batch.runs:
         yield from run_rows.find_named_traces(record)
+
+
+def _build_runs(
+    traces: Mapping[str, Sequence[bytes]], spans: Iterable[SpanRecord], logs: Iterable[LogRecord]
+) -> dict[str, Run]:
+    """Each run with what its traces hold, in order of arrival; runs without telemetry are left out."""
+    owners: dict[bytes | None, list[str]] = {}
+    for run_id, trace_ids in traces.items():
+        for trace_id in trace_ids:
+            owners.setdefault(trace_id, []).append(run_id)
+    held: dict[str, tuple[list[SpanRecord], list[LogRecord]]] = {}
+    for span in spans:
+        for run_id in owners.get(span.trace_id, ()):
+            held.setdefault(run_id, ([], []))[0].append(span)
+    for log in logs:
+        for run_id in owners.get(log.trace_id, ()):
+            held.setdefault(run_id, ([], []))[1].append(log)
+    return {run_id: Run(run_id=run_id, spans=own[0], logs=own[1]) for run_id, own in held.items()}
+
+
+def _by_project(read: Iterable[tuple[RunRecord, Trajectory | None]]) -> dict[str, dict[str, Trajectory]]:
+    groups: dict[str, dict[str, Trajectory]] = {}
+    for record, trajectory in read:
+        if trajectory is not None:
+            groups.setdefault(record.project_id, {})[record.run_id] = trajectory
+    return groups
 
 
 def _build_details(session: Session, project_id: str, records: Sequence[RunRecord]) -> list[RunDetail]:

@@ -92,7 +92,7 @@ STATEMENTS: Final = (
     "insert_servings",
     "insert_spans",
     "insert_trace_extents",
-    "insert_trajectory",
+    "insert_trajectories",
     "move_memories",
     "move_servings",
     "queue_job",

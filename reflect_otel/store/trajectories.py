@@ -1,7 +1,7 @@
 """Read runs: the trajectory's document, and its messages in chains that share every common beginning."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from reflect_otel.model.trajectory import Trajectory
@@ -23,25 +23,31 @@ class Head(NamedTuple):
 _EMPTY: Final = Head(0, -1)
 
 
-def write_trajectory(
-    session: Session, project_id: str, run_id: str, trajectory: Trajectory, next_chain: Callable[[], int]
+def write_trajectories(
+    session: Session, project_id: str, read: Mapping[str, Trajectory], next_chain: Callable[[], int]
 ) -> None:
-    """Replace the run's trajectory; only messages that no stored conversation begins with are added."""
-    document = trajectory_to_json(trajectory)
-    contents = [write_json(message) for message in document.pop("messages")]
-    former = session.fetch("find_heads", project_id=project_id, run_ids=(run_id,))
-    head = _write_messages(session, project_id, contents, next_chain)
-    session.execute("delete_trajectories", project_id=project_id, run_ids=(run_id,))
+    """Replace the trajectories of these runs; only messages that no stored conversation begins with are added."""
+    former = [
+        Head(*row)
+        for piece in iter_pieces(read)
+        for row in session.fetch("find_heads", project_id=project_id, run_ids=piece)
+    ]
+    documents = {run_id: trajectory_to_json(trajectory) for run_id, trajectory in read.items()}
+    conversations = [[write_json(message) for message in document.pop("messages")] for document in documents.values()]
+    heads = _write_messages(session, project_id, conversations, next_chain)
+    if former:
+        for piece in iter_pieces(read):
+            session.execute("delete_trajectories", project_id=project_id, run_ids=piece)
     session.execute(
-        "insert_trajectory",
+        "insert_trajectories",
         project_id=project_id,
-        run_id=run_id,
-        head_chain=head.chain,
-        head_depth=head.depth,
-        document=write_json(document),
+        run_id=list(documents),
+        head_chain=[head.chain for head in heads],
+        head_depth=[head.depth for head in heads],
+        document=[write_json(document) for document in documents.values()],
     )
-    for row in former:
-        _release(session, Head(*row))
+    for head in former:
+        _release(session, head)
 
 
 def find_trajectory(session: Session, project_id: str, run_id: str) -> Trajectory | None:
@@ -75,34 +81,36 @@ def build_hashes(project_id: str, contents: Sequence[str]) -> list[bytes]:
 
 
 def _write_messages(
-    session: Session, project_id: str, contents: Sequence[str], next_chain: Callable[[], int]
-) -> Head:
-    hashes = build_hashes(project_id, contents)
-    known = _find_longest_known(session, project_id, hashes)
-    first_new = known.depth + 1
-    if first_new == len(contents):
-        return known
-    chain = next_chain()
-    depths = list(range(first_new, len(contents)))
-    session.execute(
-        "insert_messages",
-        project_id=project_id,
-        chain=chain,
-        depth=depths,
-        parent_chain=[known.chain if depth == first_new and first_new else None for depth in depths],
-        hash=hashes[first_new:],
-        content=list(contents[first_new:]),
-    )
-    return Head(chain, depths[-1])
+    session: Session, project_id: str, conversations: Sequence[Sequence[str]], next_chain: Callable[[], int]
+) -> list[Head]:
+    """Add what is new of these conversations, which may share beginnings; the head of each."""
+    hashes = [build_hashes(project_id, contents) for contents in conversations]
+    known = _find_known(session, project_id, {key for keys in hashes for key in keys})
+    added: list[tuple[int, int, int | None, bytes, str]] = []
+    heads: list[Head] = []
+    for keys, contents in zip(hashes, conversations, strict=True):
+        head = next((known[key] for key in reversed(keys) if key in known), _EMPTY)
+        first_new = head.depth + 1
+        if first_new < len(keys):
+            chain = next_chain()
+            for depth in range(first_new, len(keys)):
+                parent = head.chain if depth == first_new and first_new else None
+                added.append((chain, depth, parent, keys[depth], contents[depth]))
+                known[keys[depth]] = Head(chain, depth)
+            head = Head(chain, len(keys) - 1)
+        heads.append(head)
+    if added:
+        columns = zip(("chain", "depth", "parent_chain", "hash", "content"), zip(*added, strict=True), strict=True)
+        session.execute("insert_messages", project_id=project_id, **{name: list(values) for name, values in columns})
+    return heads
 
 
-def _find_longest_known(session: Session, project_id: str, hashes: Sequence[bytes]) -> Head:
-    # from the end: what a stored message's hash covers is stored too, so the first hit is the longest beginning
-    for piece in reversed(list(iter_pieces(hashes))):
-        rows = session.fetch("find_known_messages", project_id=project_id, hashes=piece)
-        if rows:
-            return Head(*rows[0])
-    return _EMPTY
+def _find_known(session: Session, project_id: str, hashes: Iterable[bytes]) -> dict[bytes, Head]:
+    return {
+        row[0]: Head(row[1], row[2])
+        for piece in iter_pieces(hashes)
+        for row in session.fetch("find_known_messages", project_id=project_id, hashes=piece)
+    }
 
 
 def _read_messages(session: Session, head: Head) -> list[str]:

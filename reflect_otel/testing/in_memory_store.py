@@ -72,22 +72,20 @@ class InMemoryStore:
         """See ``TelemetryStore``."""
         return self._offset
 
-    def get_run_telemetry(self, project_id: str, run_id: str) -> Run:
+    def find_telemetry(self, project_id: str, run_ids: Sequence[str]) -> Mapping[str, Run]:
         """See ``TelemetryStore``."""
         with self._lock:
-            traces = {
-                trace for (project, trace), runs in self._joined.items() if project == project_id and run_id in runs
-            }
-            spans = tuple(
-                span
-                for (project, _, _), span in self._spans.items()
-                if project == project_id and span.trace_id in traces
-            )
-            logs = tuple(log for project, log in self._logs if project == project_id and log.trace_id in traces)
-        if not spans and not logs:
-            raise NotFound(
-                f"no telemetry of run {run_id!r} in this project", resource_type="run", resource_name=run_id
-            )
+            found = {run_id: self._build_run(project_id, run_id) for run_id in run_ids}
+        return {run_id: run for run_id, run in found.items() if run.spans or run.logs}
+
+    def _build_run(self, project_id: str, run_id: str) -> Run:
+        traces = {
+            trace for (project, trace), runs in self._joined.items() if project == project_id and run_id in runs
+        }
+        spans = tuple(
+            span for (project, _, _), span in self._spans.items() if project == project_id and span.trace_id in traces
+        )
+        logs = tuple(log for project, log in self._logs if project == project_id and log.trace_id in traces)
         return Run(run_id=run_id, spans=spans, logs=logs)
 
     def find_run_ids(self, project_id: str, trace_ids: Iterable[bytes]) -> Mapping[bytes, Sequence[str]]:
@@ -102,12 +100,13 @@ class InMemoryStore:
 
     # --- runs -------------------------------------------------------------------------------------------
 
-    def write_run(self, record: RunRecord, trajectory: Trajectory | None) -> None:
+    def write_runs(self, read: Sequence[tuple[RunRecord, Trajectory | None]]) -> None:
         """See ``RunStore``."""
         with self._lock:
-            entry = self._upsert(record)
-            if trajectory is not None:
-                entry.trajectory = trajectory
+            for record, trajectory in read:
+                entry = self._upsert(record)
+                if trajectory is not None:
+                    entry.trajectory = trajectory
 
     def find_run(self, project_id: str, identifier: str) -> RunDetail | None:
         """See ``RunStore``."""

@@ -129,7 +129,7 @@ class MemoryStoreConformance(StoreCase):
 
 
 def _review_and_learn(store: Store, run_id: str = "r", feedback: str | None = None, **parts: object) -> None:
-    store.write_run(build_run(run_id), None)
+    store.write_runs([(build_run(run_id), None)])
     store.write_review(PROJECT, run_id, build_review(feedback=feedback))
     job = store.claim_job()
     assert job is not None

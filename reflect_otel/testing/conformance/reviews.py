@@ -136,10 +136,10 @@ class ReviewConformance(StoreCase):
     def test_only_closed_runs_are_learned_from(self, store: Store) -> None:
         """A review of an open run waits until it closes."""
         record = build_run("r")
-        store.write_run(reopened(record), None)
+        store.write_runs([(reopened(record), None)])
         store.write_review(PROJECT, "r", build_review())
         assert store.claim_job() is None
-        store.write_run(record, None)
+        store.write_runs([(record, None)])
         assert store.claim_job() is not None
 
     def test_a_claimed_job_stays_until_its_outcome_is_written(self, store: Store) -> None:
@@ -167,7 +167,7 @@ class ReviewConformance(StoreCase):
     def test_failures_are_counted_and_told_and_put_a_job_behind_the_others(self, store: Store) -> None:
         """A job that fails must not hold up those that have not been tried."""
         for run_id in ("r", "s"):
-            store.write_run(build_run(run_id), None)
+            store.write_runs([(build_run(run_id), None)])
             store.write_review(PROJECT, run_id, build_review())
         job = store.claim_job()
         assert job is not None

@@ -61,12 +61,12 @@ class RunStoreConformance(StoreCase):
 
     def test_a_run_row_comes_back_as_it_was_written(self, store: Store) -> None:
         """Every field survives, and a later row replaces all of it."""
-        store.write_run(_FULL_RUN, None)
+        store.write_runs([(_FULL_RUN, None)])
         found = store.find_run(PROJECT, "full")
         assert found is not None
         assert found.record == _FULL_RUN
         bare = build_run("full")
-        store.write_run(bare, None)
+        store.write_runs([(bare, None)])
         replaced = store.find_run(PROJECT, "full")
         assert replaced is not None
         assert replaced.record == bare
@@ -85,7 +85,7 @@ class RunStoreConformance(StoreCase):
         """Equal times are ordered by id; a page continues behind the last one of the page before."""
         records = [build_run(f"r{at}", first_seen_ns=at // 2) for at in range(5)]
         for record in records:
-            store.write_run(record, None)
+            store.write_runs([(record, None)])
         first = store.find_runs(PROJECT, RunFilter(), 2)
         last = first[-1].record
         rest = store.find_runs(PROJECT, RunFilter(before=(last.first_seen_ns, last.run_id)), 9)
@@ -94,8 +94,8 @@ class RunStoreConformance(StoreCase):
 
     def test_runs_are_filtered(self, store: Store) -> None:
         """By agent, session, and whether their reviews have been learned from."""
-        store.write_run(build_run("a", agent="cook", session_id="s"), None)
-        store.write_run(build_run("b", agent="waiter"), None)
+        store.write_runs([(build_run("a", agent="cook", session_id="s"), None)])
+        store.write_runs([(build_run("b", agent="waiter"), None)])
         store.write_review(PROJECT, "a", build_review())
         for only, expected in (
             (RunFilter(agent="cook"), ["a"]),
@@ -110,7 +110,7 @@ class RunStoreConformance(StoreCase):
         open_run = reopened(build_run("open"))
         settling = replace(open_run, project_id=OTHER_PROJECT, run_id="settling", state=RunState.SETTLING)
         for record in (open_run, settling, build_run("closed")):
-            store.write_run(record, None)
+            store.write_runs([(record, None)])
         assert {run.run_id: run for run in store.find_unclosed_runs()} == {"open": open_run, "settling": settling}
 
     def test_a_trajectory_comes_back_equal(self, store: Store) -> None:
@@ -125,14 +125,14 @@ class RunStoreConformance(StoreCase):
         summary = Message(role=Role.SYSTEM, content="summary of what was said")
         steps = (Step(messages=messages[:2]), Step(messages=(summary, messages[2]), info={"span": "01"}))
         trajectory = replace(build_trajectory("r", []), messages=messages, steps=steps, error="", agent="a")
-        store.write_run(build_run("r"), trajectory)
+        store.write_runs([(build_run("r"), trajectory)])
         assert store.get_trajectory(PROJECT, "r") == trajectory
 
     def test_a_longer_reading_of_a_run_replaces_the_shorter_one(self, store: Store) -> None:
         """Also a shorter or a different one."""
         for texts in (["a", "b"], ["a", "b", "c", "d"], ["a"], ["z", "b"], []):
             trajectory = build_trajectory("r", texts)
-            store.write_run(build_run("r"), trajectory)
+            store.write_runs([(build_run("r"), trajectory)])
             assert store.get_trajectory(PROJECT, "r") == trajectory
 
     def test_runs_that_share_a_history_do_not_disturb_each_other(self, store: Store) -> None:
@@ -140,7 +140,7 @@ class RunStoreConformance(StoreCase):
         texts = {"one": "a b c d", "two": "a b c d e f", "fork": "a b x", "same": "a b c d"}
         trajectories = {run_id: build_trajectory(run_id, text.split()) for run_id, text in texts.items()}
         for run_id, trajectory in trajectories.items():
-            store.write_run(build_run(run_id), trajectory)
+            store.write_runs([(build_run(run_id), trajectory)])
         for gone in ("one", "fork", "two"):
             assert store.delete_runs(PROJECT, [gone]) == 1
             del trajectories[gone]
@@ -149,7 +149,7 @@ class RunStoreConformance(StoreCase):
     def test_a_run_that_has_not_been_read_has_no_trajectory(self, store: Store) -> None:
         """Nor has an unknown one, or one of another project."""
         write_run(store, "r")
-        store.write_run(build_run("read"), build_trajectory("read", ["a"]))
+        store.write_runs([(build_run("read"), build_trajectory("read", ["a"]))])
         for project_id, run_id in ((PROJECT, "r"), (PROJECT, "none"), (OTHER_PROJECT, "read")):
             with pytest.raises(NotFound):
                 store.get_trajectory(project_id, run_id)
@@ -184,7 +184,7 @@ class RunStoreConformance(StoreCase):
         """Telemetry that another run shares stays; unknown ids are not counted."""
         write_run(store, "r")
         write_run(store, "other", OTHER_TRACE)
-        store.write_run(build_run("r"), build_trajectory("r", ["a"]))
+        store.write_runs([(build_run("r"), build_trajectory("r", ["a"]))])
         store.write_review(PROJECT, "r", build_review())
         assert store.delete_runs(PROJECT, ["r", "r", "none"]) == 1
         assert store.delete_runs(OTHER_PROJECT, ["other"]) == 0

@@ -3,9 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from reflect_otel.errors import NotFound
 from reflect_otel.model.spans import LogRecord, RunState, SpanEvent, SpanLink
 from reflect_otel.ports import Store
 from reflect_otel.testing.conformance.store_case import (
@@ -63,7 +60,7 @@ class TelemetryStoreConformance(StoreCase):
         store.write_telemetry(
             build_batch(1, spans=[_FULL_SPAN], logs=[_FULL_LOG], joined=[(TRACE, _RUN)], runs=[build_run()])
         )
-        run = store.get_run_telemetry(PROJECT, _RUN)
+        run = store.find_telemetry(PROJECT, [_RUN])[_RUN]
         assert list(run.spans) == [_FULL_SPAN]
         assert list(run.logs) == [_FULL_LOG]
 
@@ -74,7 +71,7 @@ class TelemetryStoreConformance(StoreCase):
         store.write_telemetry(build_batch(1, spans=[first], joined=[(TRACE, "r")], runs=[build_run("r")]))
         store.write_telemetry(build_batch(2, spans=[third], joined=[(OTHER_TRACE, "r")], runs=[build_run("r")]))
         store.write_telemetry(build_batch(3, spans=[second], runs=[build_run("r")]))
-        assert list(store.get_run_telemetry(PROJECT, "r").spans) == [first, third, second]
+        assert list(store.find_telemetry(PROJECT, ["r"])["r"].spans) == [first, third, second]
 
     def test_the_same_batch_twice_changes_nothing(self, store: Store) -> None:
         """A repeated delivery leaves spans, logs, runs and the offset as they are."""
@@ -86,18 +83,19 @@ class TelemetryStoreConformance(StoreCase):
             runs=[build_run()],
         )
         store.write_telemetry(batch)
-        once = (store.get_run_telemetry(PROJECT, _RUN), store.find_run(PROJECT, _RUN), store.count_spans())
+        once = (store.find_telemetry(PROJECT, [_RUN]), store.find_run(PROJECT, _RUN), store.count_spans())
         store.write_telemetry(batch)
-        assert (store.get_run_telemetry(PROJECT, _RUN), store.find_run(PROJECT, _RUN), store.count_spans()) == once
+        again = (store.find_telemetry(PROJECT, [_RUN]), store.find_run(PROJECT, _RUN), store.count_spans())
+        assert again == once
         assert once[2] == 2
-        assert len(once[0].logs) == 1
+        assert len(once[0][_RUN].logs) == 1
         assert store.journal_offset() == 4
 
     def test_a_span_sent_again_in_a_later_batch_is_stored_once(self, store: Store) -> None:
         """The first version wins; new spans beside it are kept."""
         store.write_telemetry(build_batch(1, spans=[build_span(1, end_ns=1)], joined=[(TRACE, _RUN)]))
         store.write_telemetry(build_batch(2, spans=[build_span(1, end_ns=2), build_span(2)]))
-        spans = store.get_run_telemetry(PROJECT, _RUN).spans
+        spans = store.find_telemetry(PROJECT, [_RUN])[_RUN].spans
         assert [(span.span_id[-1], span.end_ns) for span in spans] == [(1, 1), (2, 0)]
 
     def test_equal_ids_in_two_projects_are_two_spans(self, store: Store) -> None:
@@ -110,16 +108,15 @@ class TelemetryStoreConformance(StoreCase):
                 )
             )
         assert store.count_spans() == 2
-        assert len(store.get_run_telemetry(PROJECT, _RUN).spans) == 1
+        assert len(store.find_telemetry(PROJECT, [_RUN])[_RUN].spans) == 1
         assert store.delete_runs(OTHER_PROJECT, [_RUN]) == 1
-        assert len(store.get_run_telemetry(PROJECT, _RUN).spans) == 1
+        assert len(store.find_telemetry(PROJECT, [_RUN])[_RUN].spans) == 1
 
-    def test_telemetry_of_an_unknown_run_is_not_found(self, store: Store) -> None:
+    def test_telemetry_of_an_unknown_run_is_absent(self, store: Store) -> None:
         """Also when another project has a run of that id."""
         store.write_telemetry(build_batch(1, spans=[build_span(1)], joined=[(TRACE, _RUN)], runs=[build_run()]))
         for project_id, run_id in ((PROJECT, "none"), (OTHER_PROJECT, _RUN)):
-            with pytest.raises(NotFound):
-                store.get_run_telemetry(project_id, run_id)
+            assert store.find_telemetry(project_id, [run_id]) == {}
 
     def test_runs_of_traces_are_found_in_order_of_joining(self, store: Store) -> None:
         """A trace may belong to several named runs; unknown traces are absent."""
@@ -139,7 +136,7 @@ class TelemetryStoreConformance(StoreCase):
         )
         assert store.find_run_ids(PROJECT, [TRACE])[TRACE] == ["named"]
         assert [run.run_id for run in store.find_unclosed_runs()] == ["named"]
-        assert len(store.get_run_telemetry(PROJECT, "named").spans) == 2
+        assert len(store.find_telemetry(PROJECT, ["named"])["named"].spans) == 2
         found = store.find_run(PROJECT, _RUN)
         assert found is not None
         assert found.record.run_id == "named"
@@ -150,11 +147,11 @@ class TelemetryStoreConformance(StoreCase):
         store.write_telemetry(
             build_batch(3, spans=[_FULL_SPAN], logs=[_FULL_LOG], joined=[(TRACE, _RUN)], runs=[build_run()])
         )
-        before = (store.get_run_telemetry(PROJECT, _RUN), store.find_run(PROJECT, _RUN))
+        before = (store.find_telemetry(PROJECT, [_RUN])[_RUN], store.find_run(PROJECT, _RUN))
         store.close()
         again = self.open_store(tmp_path)
-        assert (again.get_run_telemetry(PROJECT, _RUN), again.find_run(PROJECT, _RUN)) == before
+        assert (again.find_telemetry(PROJECT, [_RUN])[_RUN], again.find_run(PROJECT, _RUN)) == before
         assert again.journal_offset() == 3
         again.write_telemetry(build_batch(4, spans=[_FULL_SPAN, build_span(8)], logs=[_FULL_LOG]))
-        assert [span.span_id[-1] for span in again.get_run_telemetry(PROJECT, _RUN).spans] == [7, 8]
+        assert [span.span_id[-1] for span in again.find_telemetry(PROJECT, [_RUN])[_RUN].spans] == [7, 8]
         again.close()

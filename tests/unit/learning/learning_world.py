@@ -80,7 +80,7 @@ class World:
             last_seen_ns=self.clock(),
             **fields,
         )
-        self.store.write_run(record, trajectory or conversation(task))
+        self.store.write_runs([(record, trajectory or conversation(task))])
 
     def review(self, run_id, result="pass", feedback=None, **fields):
         self.clock.advance(1)

@@ -66,7 +66,7 @@ class DirectIntake:
         record = self.store.find_run(project_id, run_id).record
         if record.state is not RunState.CLOSED:
             closed = replace(record, state=RunState.CLOSED, closed_by=ClosedBy.EXPLICIT_END)
-            self.store.write_run(closed, _trajectory(run_id, record.task, CHAT))
+            self.store.write_runs([(closed, _trajectory(run_id, record.task, CHAT))])
 
     def forget_runs(self, project_id: str, run_ids: Sequence[str]) -> None:
         pass  # nothing is kept in memory
@@ -111,7 +111,7 @@ class DirectIntake:
                 started_ns=self.clock(),
                 ended_ns=self.clock(),
             )
-            self.store.write_run(record, _trajectory(draft.run_id, draft.task, draft.messages))
+            self.store.write_runs([(record, _trajectory(draft.run_id, draft.task, draft.messages))])
         if draft.review is not None:
             self.store.write_review(project_id, draft.run_id, draft.review)
         self.on_changed(project_id, draft.run_id)

@@ -213,7 +213,7 @@ def test_a_trace_fails_once_every_try_to_learn_from_it_has_failed():
 def test_a_run_that_could_not_be_read_has_failed(backend):
     backend.create_run()
     record = replace(backend.store.find_run("shop", "run-1").record, last_error="ValueError: odd spans")
-    backend.store.write_run(record, None)
+    backend.store.write_runs([(record, None)])
     trace = backend.operations.get_trace("shop", "run-1")
     assert (trace.ingest_status, trace.last_ingest_error) == ("failed", "ValueError: odd spans")
 

@@ -93,10 +93,10 @@ def test_an_unresolved_review_sent_again_waits_once(store):
 def test_a_history_that_is_sent_again_adds_only_its_new_tail(store):
     texts = [f"message {at}" for at in range(40)]
     for turn in range(2, 41, 2):
-        store.write_run(build_run(f"r{turn}"), build_trajectory(f"r{turn}", texts[:turn]))
+        store.write_runs([(build_run(f"r{turn}"), build_trajectory(f"r{turn}", texts[:turn]))])
     assert count(store, "messages") == 40
     assert count(store, "trajectories") == 20
-    store.write_run(build_run("r40"), build_trajectory("r40", texts))
+    store.write_runs([(build_run("r40"), build_trajectory("r40", texts))])
     assert count(store, "messages") == 40
     store.delete_runs(PROJECT, ["r40", "r38"])
     assert count(store, "messages") == 36
@@ -107,7 +107,7 @@ def test_a_history_that_is_sent_again_adds_only_its_new_tail(store):
 def test_a_run_of_many_messages_is_read_back_from_many_pieces(store):
     texts = [f"message {at}" for at in range(2_000)]
     for end in (100, 1_000, 2_000):
-        store.write_run(build_run("r"), build_trajectory("r", texts[:end]))
+        store.write_runs([(build_run("r"), build_trajectory("r", texts[:end]))])
     assert store.get_trajectory(PROJECT, "r") == build_trajectory("r", texts)
     assert count(store, "messages") == 2_000
 
@@ -129,7 +129,7 @@ def test_an_answer_in_a_trace_of_several_runs_is_reviewed_in_its_own(store):
 
 def test_what_was_learned_from_a_default_run_moves_to_the_named_one(store):
     store.write_telemetry(build_batch(1, spans=[build_span(1)], joined=[(TRACE, TRACE.hex())], runs=[build_run()]))
-    store.write_run(build_run(), build_trajectory(TRACE.hex(), ["a", "b"]))
+    store.write_runs([(build_run(), build_trajectory(TRACE.hex(), ["a", "b"]))])
     store.write_review(PROJECT, TRACE.hex(), build_review())
     event = UtilityEvent(memory_id="used", run_id=TRACE.hex(), reward=1.0)
     memory = build_memory("drawn", created_from=TRACE.hex())
@@ -157,7 +157,7 @@ def test_a_run_over_many_traces_and_a_batch_of_many_runs_fit_one_transaction(sto
             runs=[*runs, build_run("wide", trace_ids=tuple(trace.hex() for trace in traces))],
         )
     )
-    assert [span.trace_id for span in store.get_run_telemetry(PROJECT, "wide").spans] == traces
+    assert [span.trace_id for span in store.find_telemetry(PROJECT, ["wide"])["wide"].spans] == traces
     assert len(store.find_run_ids(PROJECT, traces)) == 1_200
     assert len(store.find_runs(PROJECT, RunFilter(agent="late"), 500)) == 100
     assert store.delete_runs(PROJECT, [f"r{at}" for at in range(1_200)]) == 1_200
@@ -167,7 +167,7 @@ def test_a_run_over_many_traces_and_a_batch_of_many_runs_fit_one_transaction(sto
 def test_numbers_out_of_range_are_stored_as_the_nearest(store):
     span = build_span(1, start_ns=2**70, end_ns=-5, kind=2**40, flags=2**70)
     store.write_telemetry(build_batch(1, spans=[span], joined=[(TRACE, "r")], runs=[build_run("r", ended_ns=2**64)]))
-    (found,) = store.get_run_telemetry(PROJECT, "r").spans
+    (found,) = store.find_telemetry(PROJECT, ["r"])["r"].spans
     assert (found.start_ns, found.end_ns, found.kind, found.flags) == (2**64 - 1, 0, 2**31 - 1, 2**63 - 1)
 
 
@@ -180,7 +180,7 @@ def test_names_that_utf8_cannot_hold_are_found_again_as_they_were_sent(store):
     assert not store.write_review(PROJECT, run_id, review)
     detail = store.find_run(PROJECT, run_id)
     assert detail.record.metadata == {"\ud800": "v"}
-    assert len(store.get_run_telemetry(PROJECT, run_id).spans) == 1
+    assert len(store.find_telemetry(PROJECT, [run_id])[run_id].spans) == 1
     assert (count(store, "runs"), count(store, "run_traces")) == (1, 1)
 
 
@@ -194,7 +194,8 @@ def test_readers_see_whole_batches_while_one_writes(store):
             if found % 3:
                 faults.append(found)
             detail = store.find_run(PROJECT, OTHER_TRACE.hex())
-            if detail and len(store.get_run_telemetry(PROJECT, OTHER_TRACE.hex()).spans) < detail.record.span_count:
+            run = store.find_telemetry(PROJECT, [OTHER_TRACE.hex()]).get(OTHER_TRACE.hex())
+            if detail and len(run.spans) < detail.record.span_count:
                 faults.append(detail)
 
     readers = [threading.Thread(target=read) for _ in range(2)]
