@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span
 
 from reflect_otel.attributes import REFLECT_REVIEW_FEEDBACK, REFLECT_REVIEW_RESULT, REFLECT_REVIEW_SCORE
-from reflect_otel.capture.run_context import find_scope, live_roots
+from reflect_otel.capture.run_context import find_scope
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.memory import ReviewResult
 
@@ -18,7 +18,9 @@ _logger: Final = logging.getLogger(__name__)
 
 
 def review(result: str, feedback: str | None = None, score: float | None = None) -> bool:
-    """Review the current run: on its root span while that is recording, else on the current span.
+    """Review the current run: on the first span of the ``run()`` block while that records, else on the current span.
+
+    The service takes a review from any span of a run.
 
     Args:
         result: ``pass`` or ``fail``, or their aliases ``success`` and ``failure``.
@@ -48,13 +50,8 @@ def review(result: str, feedback: str | None = None, score: float | None = None)
 
 
 def _find_span() -> Span | None:
-    current = trace.get_current_span()
     scope = find_scope()
-    candidates = (
-        scope.root if scope is not None else None,
-        live_roots.find(current.get_span_context().trace_id),
-        current,
-    )
+    candidates = (scope.root if scope is not None else None, trace.get_current_span())
     return next((span for span in candidates if span is not None and span.is_recording()), None)
 
 

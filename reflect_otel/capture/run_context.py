@@ -13,7 +13,6 @@ from reflect_otel.attributes import GEN_AI_AGENT_NAME, REFLECT_RUN_ID, REFLECT_T
 from reflect_otel.errors import InvalidArgument
 
 MAX_RUN_ID_CHARACTERS: Final = 200
-_MAX_LIVE_ROOTS: Final = 10_000
 _SCOPE_KEY: Final = context.create_key("reflect-run-scope")
 
 
@@ -82,33 +81,3 @@ def _is_run_id(value: object) -> TypeGuard[str]:
         and len(value) <= MAX_RUN_ID_CHARACTERS
         and value.isprintable()
     )
-
-
-class LiveRoots:
-    """Local root spans that have started and not ended, by trace id; the oldest are forgotten first.
-
-    Its operations are single dictionary calls, so span starts and ends need no lock.
-    """
-
-    __slots__ = ("_spans",)
-
-    def __init__(self) -> None:
-        self._spans: dict[int, Span] = {}
-
-    def add(self, trace_id: int, span: Span) -> None:
-        """Note a root that has started."""
-        spans = self._spans
-        spans[trace_id] = span
-        if len(spans) > _MAX_LIVE_ROOTS:
-            spans.pop(next(iter(tuple(spans)), trace_id), None)
-
-    def remove(self, trace_id: int) -> None:
-        """Forget a root that has ended."""
-        self._spans.pop(trace_id, None)
-
-    def find(self, trace_id: int) -> Span | None:
-        """The live root of a trace."""
-        return self._spans.get(trace_id)
-
-
-live_roots: Final = LiveRoots()

@@ -18,7 +18,6 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import TraceFlags
 
 from reflect_otel.capture.exporter import ReflectSpanExporter
-from reflect_otel.capture.run_context import live_roots
 from reflect_otel.capture.run_stamp import RunStampProcessor
 from reflect_otel.capture.span_buffer import SpanBuffer
 from reflect_otel.capture.suppression import suppressed_instrumentation
@@ -29,8 +28,10 @@ DEFAULT_MAX_BYTES: Final = 64 * 1024 * 1024
 DEFAULT_SCHEDULE_DELAY_MS: Final = 5_000
 DEFAULT_MAX_EXPORT_BATCH_SIZE: Final = 512
 SHUTDOWN_TIMEOUT_MS: Final = 5_000
-_LINGER_SECONDS: Final = 0.1
+_LINGER_SECONDS: Final = 0.02
 """Runs that end within this time of each other travel together."""
+
+_SAMPLED: Final = TraceFlags.SAMPLED
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -105,18 +106,15 @@ class RunSpanProcessor(RunStampProcessor):
         """Take an ended span in. Never raises, never waits."""
         try:
             span_context, parent = span.context, span.parent
-            if span_context is None:
+            if span_context is None or not span_context.trace_flags & _SAMPLED:
                 return
-            trace_id = span_context.trace_id
-            is_root = parent is None or parent.is_remote
-            if is_root:
-                live_roots.remove(trace_id)
             if self._stopped:
                 self._buffer.dropped_spans += 1
-            elif span_context.trace_flags & TraceFlags.SAMPLED:
-                is_pressing = self._buffer.add(span, trace_id, is_root)
-                if (is_root or is_pressing or self._worker is None) and not self._woken:
-                    self._wake()
+                return
+            is_root = parent is None or parent.is_remote
+            is_pressing = self._buffer.add(span, span_context.trace_id, is_root)
+            if (is_root or is_pressing or self._worker is None) and not self._woken:
+                self._wake()
         except Exception:
             _logger.exception("A span could not be kept for export; the application is not affected.")
 
@@ -184,8 +182,8 @@ class RunSpanProcessor(RunStampProcessor):
 
     def _drain(self, *, everything: bool) -> None:
         self._woken = False
-        while not self._abandoned and (batch := self._buffer.take(everything=everything)):
-            self._export([span for span, _ in batch])
+        while not self._abandoned and (batch := self._buffer.take(everything=everything)).spans:
+            self._export(batch.spans)
             self._buffer.release(batch)
         self._report_drops()
 

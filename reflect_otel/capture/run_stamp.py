@@ -7,7 +7,7 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from reflect_otel.attributes import REFLECT_RUN_ID
-from reflect_otel.capture.run_context import find_run_id, find_scope, live_roots
+from reflect_otel.capture.run_context import find_run_id, find_scope
 
 _MAX_TRACES: Final = 10_000
 
@@ -47,20 +47,11 @@ class RunStampProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Stamp a span that starts. Never raises."""
         try:
-            span_context, parent = span.context, span.parent
-            if span_context is not None and (parent is None or parent.is_remote):
-                live_roots.add(span_context.trace_id, span)
             within = get_current() if parent_context is None else parent_context
             if within:
                 _stamp(span, within)
         except Exception:
             _logger.exception("A span could not be given its run id; the span itself is not affected.")
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Note that a root has ended."""
-        parent = span.parent
-        if span.context is not None and (parent is None or parent.is_remote):
-            live_roots.remove(span.context.trace_id)
 
 
 def _stamp(span: Span, within: Context) -> None:

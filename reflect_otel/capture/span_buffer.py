@@ -3,38 +3,37 @@
 import threading
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 _SPAN_OVERHEAD_BYTES: Final = 3_000
 """What a finished span weighs in memory beside its texts (measured)."""
 
-_MAX_BATCH_BYTES: Final = 3 * 1024 * 1024
-"""Receivers refuse gRPC messages above 4 MiB unless configured otherwise."""
+_MAX_BATCH_BYTES: Final = 1024 * 1024
+"""Receivers refuse gRPC messages above 4 MiB unless configured otherwise; a character may take 4 bytes."""
 
-_MAX_UNSORTED: Final = 32
-"""Measuring and sorting spans in by the dozen costs the application half of doing it one by one."""
+_MAX_UNSORTED: Final = 64
+"""Measuring and sorting in a few spans at a time costs the application less than doing it one by one."""
 
 _SCALARS: Final = frozenset({int, float, bool, type(None)})
-
-
-Sized: TypeAlias = tuple[ReadableSpan, int]
-"""An ended span and its size in bytes."""
 
 
 def estimate_bytes(span: ReadableSpan) -> int:
     """About what the span holds in memory; texts count one byte a character."""
     size_bytes = _SPAN_OVERHEAD_BYTES
-    attributes: Any = span.attributes
-    # The copy is one C call; reading through the SDK's mapping would be one Python call for each value.
+    # The SDK's public views cost a Python call for each value, and a lock and a copy for the events, on the
+    # application's thread. Its private containers are used where they are as known, the views elsewhere.
+    attributes: Any = getattr(span, "_attributes", None)
+    if attributes is None:
+        attributes = span.attributes
     for value in attributes.copy().values():
         kind = type(value)
         if kind is str:
             size_bytes += len(value)
         elif kind not in _SCALARS:
             size_bytes += _measure(value)
-    # Reading ``events`` copies them under a lock; nearly every span has none, which the private list tells at once.
     if getattr(span, "_events", True):
         size_bytes += sum(_measure(event.attributes) for event in span.events)
     return size_bytes
@@ -52,6 +51,14 @@ def _measure(value: Any) -> int:
             return 0
 
 
+@dataclass(slots=True)
+class Batch:
+    """Spans on their way out; their room is taken until they are released."""
+
+    spans: list[ReadableSpan] = field(default_factory=list)
+    size_bytes: int = 0
+
+
 class SpanBuffer:
     """Holds ended spans by trace until the trace's local root has ended, or until everything is asked for.
 
@@ -60,7 +67,7 @@ class SpanBuffer:
 
     Args:
         max_spans: most spans held, those being exported included; the oldest waiting ones are dropped first.
-        max_bytes: most bytes held, as ``estimate_bytes`` counts, beside the 32 newest spans.
+        max_bytes: most bytes held, as ``estimate_bytes`` counts, beside the 64 newest spans.
         max_batch_spans: most spans in one batch.
 
     Attributes:
@@ -74,8 +81,8 @@ class SpanBuffer:
         self._max_batch_spans = max_batch_spans
         self._max_unsorted = min(_MAX_UNSORTED, max_spans, max_batch_spans)
         self._unsorted: deque[tuple[ReadableSpan, int, bool]] = deque()
-        self._open: dict[int, list[Sized]] = {}
-        self._finished: deque[list[Sized]] = deque()
+        self._open: dict[int, list[ReadableSpan]] = {}
+        self._finished: deque[ReadableSpan] = deque()
         self._lock = threading.Lock()
         self._exporting_spans = 0
         self.held_spans = 0
@@ -100,71 +107,70 @@ class SpanBuffer:
         waiting_spans = self.held_spans - self._exporting_spans
         return waiting_spans >= self._max_batch_spans or 2 * self.held_bytes >= self._max_bytes
 
-    def take(self, *, everything: bool) -> list[Sized]:
+    def take(self, *, everything: bool) -> Batch:
         """The next batch of finished traces, or of all traces if asked for ``everything``; empty when none."""
+        batch = Batch()
         with self._lock:
             self._sort_in()
             if everything:
-                self._finished.extend(self._open.values())
+                for group in self._open.values():
+                    self._finished.extend(group)
                 self._open.clear()
-            batch: list[Sized] = []
-            room_bytes = _MAX_BATCH_BYTES
-            while self._finished:
-                room_bytes = self._move(self._finished[0], batch, room_bytes)
-                if self._finished[0]:
+            while self._finished and len(batch.spans) < self._max_batch_spans:
+                span_bytes = estimate_bytes(self._finished[0])
+                if batch.spans and batch.size_bytes + span_bytes > _MAX_BATCH_BYTES:
                     break
-                self._finished.popleft()
-            self._exporting_spans += len(batch)
+                batch.spans.append(self._finished.popleft())
+                batch.size_bytes += span_bytes
+            self._exporting_spans += len(batch.spans)
         return batch
 
-    def release(self, batch: list[Sized]) -> None:
+    def release(self, batch: Batch) -> None:
         """Give the room of an exported batch back."""
         with self._lock:
-            self._exporting_spans -= len(batch)
-            self.held_spans -= len(batch)
-            self.held_bytes -= sum(size_bytes for _, size_bytes in batch)
-
-    def _move(self, group: list[Sized], batch: list[Sized], room_bytes: int) -> int:
-        """Move spans until the batch is full, at least one into an empty batch; returns the room that is left."""
-        taken = 0
-        for span, size_bytes in group:
-            if batch and (len(batch) >= self._max_batch_spans or size_bytes > room_bytes):
-                break
-            batch.append((span, size_bytes))
-            room_bytes -= size_bytes
-            taken += 1
-        del group[:taken]
-        return room_bytes
+            self._exporting_spans -= len(batch.spans)
+            self.held_spans -= len(batch.spans)
+            self.held_bytes -= batch.size_bytes
 
     def _sort_in(self) -> None:
-        unsorted, open_traces = self._unsorted, self._open
-        while unsorted:
-            span, trace_id, is_root = unsorted.popleft()
-            size_bytes = estimate_bytes(span)
-            group = open_traces.setdefault(trace_id, [])
-            group.append((span, size_bytes))
-            if is_root:
-                self._finished.append(open_traces.pop(trace_id))
-            self.held_spans += 1
+        count = size_bytes = 0
+        try:
+            while self._unsorted:
+                span, trace_id, is_root = self._unsorted.popleft()
+                span_bytes = estimate_bytes(span)
+                self._place(span, trace_id, is_root)
+                count += 1
+                size_bytes += span_bytes
+        finally:
+            self.held_spans += count
             self.held_bytes += size_bytes
         while self.held_spans > self._max_spans or self.held_bytes > self._max_bytes:
             if not self._drop_oldest():
                 return
 
+    def _place(self, span: ReadableSpan, trace_id: int, is_root: bool) -> None:
+        group = self._open.get(trace_id)
+        if is_root:
+            if group is not None:
+                self._finished.extend(self._open.pop(trace_id))
+            self._finished.append(span)
+        elif group is None:
+            self._open[trace_id] = [span]
+        else:
+            group.append(span)
+
     def _drop_oldest(self) -> bool:
         """Drop one waiting span; False when all that is held is being exported."""
         if self._finished:
-            group = self._finished[0]
+            oldest = self._finished.popleft()
         elif self._open:
-            group = next(iter(self._open.values()))
+            trace_id, group = next(iter(self._open.items()))
+            oldest = group.pop(0)
+            if not group:
+                del self._open[trace_id]
         else:
             return False
-        _, size_bytes = group.pop(0)
-        if not group and self._finished:
-            self._finished.popleft()
-        elif not group:
-            del self._open[next(iter(self._open))]
         self.held_spans -= 1
-        self.held_bytes -= size_bytes
+        self.held_bytes -= estimate_bytes(oldest)
         self.dropped_spans += 1
         return True

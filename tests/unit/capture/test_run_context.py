@@ -3,13 +3,12 @@
 import threading
 
 import pytest
-from opentelemetry import trace
 from opentelemetry.propagate import extract, inject
 from opentelemetry.trace import use_span
 
 import reflect_otel
 from reflect_otel import InvalidArgument, RunSpanProcessor
-from reflect_otel.capture.run_context import LiveRoots, find_run_id
+from reflect_otel.capture.run_context import find_run_id
 
 
 @pytest.fixture
@@ -76,13 +75,32 @@ def test_a_run_id_that_cannot_be_stored_is_refused(run_id):
         pass
 
 
-def test_a_review_goes_to_the_root_even_from_a_child(exporter, tracer):
-    with tracer.start_as_current_span("root"), tracer.start_as_current_span("child"):
+def test_a_review_from_a_child_goes_to_the_first_span_of_the_run(exporter, tracer):
+    with reflect_otel.run("run-7"), tracer.start_as_current_span("root"), tracer.start_as_current_span("child"):
         assert reflect_otel.review("success")
     exporter.wait_for(2)
     child, root = exporter.batches[0]
     assert "reflect.review.result" not in child.attributes
-    assert dict(root.attributes) == {"reflect.review.result": "pass"}
+    assert root.attributes["reflect.review.result"] == "pass"
+
+
+def test_a_review_outside_of_a_run_block_goes_to_the_current_span(exporter, tracer):
+    with tracer.start_as_current_span("root"):
+        assert reflect_otel.review("fail")
+    exporter.wait_for(1)
+    assert dict(exporter.batches[0][0].attributes) == {"reflect.review.result": "fail"}
+
+
+def test_a_review_after_the_runs_first_span_goes_to_the_span_that_records(exporter, tracer):
+    with reflect_otel.run("run-7"):
+        tracer.start_span("first").end()
+        with tracer.start_as_current_span("second"):
+            assert reflect_otel.review("pass")
+    exporter.wait_for(2)
+    assert ["reflect.review.result" in span.attributes for batch in exporter.batches for span in batch] == [
+        False,
+        True,
+    ]
 
 
 def test_a_review_from_another_thread_with_the_runs_context_arrives(exporter, tracer):
@@ -127,11 +145,3 @@ def test_a_review_that_is_none_is_refused_by_name(tracer, arguments, field):
             reflect_otel.review(*arguments)
         assert refused.value.field == field
         assert not root.attributes
-
-
-def test_roots_that_never_end_are_forgotten_oldest_first():
-    roots = LiveRoots()
-    for trace_id in range(10_005):
-        roots.add(trace_id, trace.INVALID_SPAN)
-    assert roots.find(0) is None
-    assert roots.find(10_004) is trace.INVALID_SPAN

@@ -70,7 +70,7 @@ def test_a_batch_stays_under_the_message_size_that_receivers_take(exporter, buil
         started(tracer, "big", root, text="x" * 1_500_000).end()
     root.end()
     exporter.wait_for(6)
-    assert max(map(len, exporter.batches)) == 2
+    assert list(map(len, exporter.batches)) == [1, 1, 1, 1, 1, 1]
 
 
 def test_what_is_held_is_bounded_in_spans_and_the_oldest_go_first(build_tracer):
@@ -281,7 +281,7 @@ def test_a_buffer_whose_spans_are_all_on_their_way_drops_the_newcomer():
     on_their_way = buffer.take(everything=False)
     for trace_id in (3, 4):
         buffer.add(ReadableSpan("s"), trace_id, is_root=False)
-    assert (len(on_their_way), buffer.held_spans, buffer.dropped_spans) == (2, 2, 2)
+    assert (len(on_their_way.spans), buffer.held_spans, buffer.dropped_spans) == (2, 2, 2)
     buffer.release(on_their_way)
     assert (buffer.held_spans, buffer.held_bytes) == (0, 0)
 
