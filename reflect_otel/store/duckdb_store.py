@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
@@ -123,18 +124,20 @@ class DuckDBStore:
     def find_runs(self, project_id: str, only: RunFilter, limit: int) -> Sequence[RunDetail]:
         """See ``RunStore``."""
         before_ns, before_run_id = only.before or _LATEST
-        reviewed = None if only.review_status is None else only.review_status == ReviewStatus.REVIEWED.value
+        wanted: dict[str, Any] = {
+            "project_id": project_id,
+            "agent": only.agent,
+            "session_id": only.session_id,
+            "before_ns": before_ns,
+            "before_run_id": before_run_id,
+            "limit": limit,
+        }
         with self._database.read() as session:
-            rows = session.fetch(
-                "find_runs",
-                project_id=project_id,
-                agent=only.agent,
-                session_id=only.session_id,
-                reviewed=reviewed,
-                before_ns=before_ns,
-                before_run_id=before_run_id,
-                limit=limit,
-            )
+            if only.review_status is None:
+                rows = session.fetch("find_runs", **wanted)
+            else:
+                is_learned = only.review_status == ReviewStatus.REVIEWED.value
+                rows = session.fetch("find_runs_by_review", is_learned=is_learned, **wanted)
             return _build_details(session, project_id, [run_rows.read_run(row) for row in rows])
 
     def count_runs(self) -> int:

@@ -68,6 +68,7 @@ STATEMENTS: Final = (
     "find_reviews",
     "find_runs",
     "find_runs_by_id",
+    "find_runs_by_review",
     "find_runs_of_traces",
     "find_schema_version",
     "find_serving_keys",

@@ -119,7 +119,7 @@ def measure_store(path: Path, spans: int) -> dict[str, object]:
         commits.append(time.perf_counter() - before)
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     run_ids = [record.run_id for batch in batches for record in batch.runs]
-    reads = [seconds(lambda: store.get_run_telemetry("default", random.choice(run_ids))) for _ in range(50)]
+    reads = [seconds(lambda: store.find_telemetry("default", [random.choice(run_ids)])) for _ in range(50)]
     latest = [seconds(lambda: store.find_runs("default", RunFilter(), 50)) for _ in range(20)]
     repeated = seconds(lambda: store.write_telemetry(batches[len(batches) // 2]))
     closing = seconds(store.close)

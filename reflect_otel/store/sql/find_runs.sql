@@ -5,12 +5,5 @@ where project_id = $project_id
     and ($session_id is null or session_id = $session_id)
     and first_seen_ns <= $before_ns
     and (first_seen_ns, run_id) < ($before_ns, $before_run_id)
-    and (
-        $reviewed is null
-        or $reviewed = (
-            exists (from reviews r where r.project_id = runs.project_id and r.run_id = runs.run_id)
-            and not exists (from learning_jobs j where j.project_id = runs.project_id and j.run_id = runs.run_id)
-        )
-    )
 order by first_seen_ns desc, run_id desc
 limit $limit
