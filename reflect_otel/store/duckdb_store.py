@@ -9,7 +9,7 @@ from typing import Any
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
 from reflect_otel.model.memory import Memory, Review, ReviewStatus, RunRecord, UtilityEvent
-from reflect_otel.model.spans import LogRecord, Run, SpanRecord
+from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
     Clock,
@@ -24,18 +24,18 @@ from reflect_otel.store import memory_rows, run_rows
 from reflect_otel.store.columns import storable_text
 from reflect_otel.store.database import Database
 from reflect_otel.store.joining import delete_runs, join_traces
-from reflect_otel.store.learning_jobs import find_generation, find_jobs, find_next_job, write_outcome
+from reflect_otel.store.learning_jobs import find_generation, find_next_job, write_outcome
 from reflect_otel.store.reviews import (
     WaitingReview,
-    find_reviews,
     find_waiting,
     resolve_runs,
     write_review,
     write_waiting,
 )
-from reflect_otel.store.servings import find_served, write_servings
+from reflect_otel.store.run_details import build_details
+from reflect_otel.store.servings import write_servings
 from reflect_otel.store.session import Session
-from reflect_otel.store.telemetry import KnownTraces, read_logs, read_spans, write_logs, write_spans
+from reflect_otel.store.telemetry import KnownTraces, group_by_run, read_logs, read_spans, write_logs, write_spans
 from reflect_otel.store.trajectories import find_trajectory, write_trajectories
 
 _LATEST = (2**63 - 1, "\U0010ffff")
@@ -91,7 +91,7 @@ class DuckDBStore:
             trace_ids = list({trace_id for members in traces.values() for trace_id in members})
             spans = read_spans(session, project_id, trace_ids)
             logs = read_logs(session, project_id, trace_ids)
-        return _build_runs(traces, spans, logs)
+        return group_by_run(traces, spans, logs)
 
     def find_run_ids(self, project_id: str, trace_ids: Iterable[bytes]) -> Mapping[bytes, Sequence[str]]:
         """See ``TelemetryStore``."""
@@ -119,7 +119,7 @@ class DuckDBStore:
         """See ``RunStore``."""
         with self._database.read() as session:
             record = run_rows.find_record_by_identifier(session, project_id, identifier)
-            return _build_details(session, project_id, [record])[0] if record else None
+            return build_details(session, project_id, [record])[0] if record else None
 
     def find_runs(self, project_id: str, only: RunFilter, limit: int) -> Sequence[RunDetail]:
         """See ``RunStore``."""
@@ -138,7 +138,7 @@ class DuckDBStore:
             else:
                 is_learned = only.review_status == ReviewStatus.REVIEWED.value
                 rows = session.fetch("find_runs_by_review", is_learned=is_learned, **wanted)
-            return _build_details(session, project_id, [run_rows.read_run(row) for row in rows])
+            return build_details(session, project_id, [run_rows.read_run(row) for row in rows])
 
     def count_runs(self) -> int:
         """See ``RunStore``."""
@@ -286,50 +286,12 @@ def _iter_traces(batch: TelemetryBatch) -> Iterator[tuple[str, bytes]]:
         yield from run_rows.find_named_traces(record)
 
 
-def _build_runs(
-    traces: Mapping[str, Sequence[bytes]], spans: Iterable[SpanRecord], logs: Iterable[LogRecord]
-) -> dict[str, Run]:
-    """Each run with what its traces hold, in order of arrival; runs without telemetry are left out."""
-    owners: dict[bytes | None, list[str]] = {}
-    for run_id, trace_ids in traces.items():
-        for trace_id in trace_ids:
-            owners.setdefault(trace_id, []).append(run_id)
-    held: dict[str, tuple[list[SpanRecord], list[LogRecord]]] = {}
-    for span in spans:
-        for run_id in owners.get(span.trace_id, ()):
-            held.setdefault(run_id, ([], []))[0].append(span)
-    for log in logs:
-        for run_id in owners.get(log.trace_id, ()):
-            held.setdefault(run_id, ([], []))[1].append(log)
-    return {run_id: Run(run_id=run_id, spans=own[0], logs=own[1]) for run_id, own in held.items()}
-
-
 def _by_project(read: Iterable[tuple[RunRecord, Trajectory | None]]) -> dict[str, dict[str, Trajectory]]:
     groups: dict[str, dict[str, Trajectory]] = {}
     for record, trajectory in read:
         if trajectory is not None:
             groups.setdefault(record.project_id, {})[record.run_id] = trajectory
     return groups
-
-
-def _build_details(session: Session, project_id: str, records: Sequence[RunRecord]) -> list[RunDetail]:
-    run_ids = [record.run_id for record in records]
-    reviews = find_reviews(session, project_id, run_ids)
-    served = find_served(session, project_id, run_ids)
-    jobs = find_jobs(session, project_id, run_ids)
-    created = memory_rows.find_created_memories(session, project_id, run_ids)
-    return [
-        RunDetail(
-            record=record,
-            reviews=tuple(reviews.get(record.run_id, ())),
-            served=tuple(dict.fromkeys((*served.get(record.run_id, ()), *record.served_memory_ids))),
-            created_memory_id=created.get(record.run_id),
-            learned=record.run_id in reviews and record.run_id not in jobs,
-            attempts=jobs[record.run_id].attempts if record.run_id in jobs else 0,
-            last_error=(jobs[record.run_id].last_error if record.run_id in jobs else "") or record.last_error,
-        )
-        for record in records
-    ]
 
 
 def _no_run(run_id: str, why: str) -> NotFound:

@@ -72,16 +72,11 @@ def find_waiting(
 
 
 def write_waiting(session: Session, waiting: WaitingReview, next_ordinal: Callable[[], int]) -> bool:
-    """Keep a review whose run is not known yet; False when the same one waits already."""
-    waiting = replace(waiting, signal=replace(waiting.signal, review=_storable_review(waiting.signal.review)))
-    signal = waiting.signal
-    waiting_already = [
-        replace(item.signal.review, created_ns=0)
-        for item in find_waiting(session, [signal.run_id or ""], [signal.response_id or ""], [signal.trace_id or b""])
-        if replace(item, ordinal=0, signal=replace(item.signal, review=signal.review)) == waiting
-        and item.signal.review.key == signal.review.key
-    ]
-    if waiting_already and waiting_already[-1] == replace(signal.review, created_ns=0):
+    """Keep a review whose run is not known yet; False when it is the newest word of its key already."""
+    signal, review = waiting.signal, _storable_review(waiting.signal.review)
+    if _find_newest_word(session, waiting.project_id, replace(signal, review=review)) == replace(
+        review, created_ns=0
+    ):
         return False
     session.execute(
         "insert_review_signal",
@@ -90,9 +85,22 @@ def write_waiting(session: Session, waiting: WaitingReview, next_ordinal: Callab
         target_response_id=signal.response_id,
         target_trace_id=signal.trace_id,
         ordinal=next_ordinal(),
-        **_review_values(signal.review),
+        **_review_values(review),
     )
     return True
+
+
+def _find_newest_word(session: Session, project_id: str, signal: ReviewSignal) -> Review | None:
+    """The last waiting review of the same key on the same target, without its time."""
+    rows = find_waiting(session, [signal.run_id or ""], [signal.response_id or ""], [signal.trace_id or b""])
+    same = [
+        replace(row.signal.review, created_ns=0)
+        for row in rows
+        if row.project_id == project_id
+        and row.signal.review.key == signal.review.key
+        and replace(row.signal, review=signal.review) == signal
+    ]
+    return same[-1] if same else None
 
 
 def resolve_runs(session: Session, reviews: Sequence[WaitingReview]) -> list[str | None]:

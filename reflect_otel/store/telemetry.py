@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from reflect_otel.model.spans import LogRecord, SpanRecord
+from reflect_otel.model.spans import LogRecord, Run, SpanRecord
 from reflect_otel.store.columns import build_numbers, build_objects, build_texts
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry_rows import (
@@ -132,6 +132,24 @@ def read_logs(session: Session, project_id: str, trace_ids: Sequence[bytes]) -> 
     stretch = _find_stretch(session, project_id, trace_ids)
     rows = session.fetch("find_logs", project_id=project_id, **stretch) if stretch else []
     return [read_log(row) for row in rows]
+
+
+def group_by_run(
+    traces: Mapping[str, Sequence[bytes]], spans: Iterable[SpanRecord], logs: Iterable[LogRecord]
+) -> dict[str, Run]:
+    """Each run with what its traces hold, in order of arrival; runs without telemetry are left out."""
+    owners: dict[bytes | None, list[str]] = {}
+    for run_id, trace_ids in traces.items():
+        for trace_id in trace_ids:
+            owners.setdefault(trace_id, []).append(run_id)
+    held: dict[str, tuple[list[SpanRecord], list[LogRecord]]] = {}
+    for span in spans:
+        for run_id in owners.get(span.trace_id, ()):
+            held.setdefault(run_id, ([], []))[0].append(span)
+    for log in logs:
+        for run_id in owners.get(log.trace_id, ()):
+            held.setdefault(run_id, ([], []))[1].append(log)
+    return {run_id: Run(run_id=run_id, spans=own[0], logs=own[1]) for run_id, own in held.items()}
 
 
 def delete_traces(session: Session, project_id: str, trace_ids: Sequence[bytes]) -> None:

@@ -1,0 +1,35 @@
+"""A run with what was said about it, served to it and learned from it: one query per table for any number of runs."""
+
+from collections.abc import Sequence
+
+from reflect_otel.model.memory import RunRecord
+from reflect_otel.ports import RunDetail
+from reflect_otel.store.learning_jobs import find_jobs
+from reflect_otel.store.memory_rows import find_created_memories
+from reflect_otel.store.reviews import find_reviews
+from reflect_otel.store.servings import find_served
+from reflect_otel.store.session import Session
+
+
+def build_details(session: Session, project_id: str, records: Sequence[RunRecord]) -> list[RunDetail]:
+    """The details of these runs of one project, in their order."""
+    run_ids = [record.run_id for record in records]
+    reviews = find_reviews(session, project_id, run_ids)
+    served = find_served(session, project_id, run_ids)
+    jobs = find_jobs(session, project_id, run_ids)
+    created = find_created_memories(session, project_id, run_ids)
+    details: list[RunDetail] = []
+    for record in records:
+        run_id, job = record.run_id, jobs.get(record.run_id)
+        details.append(
+            RunDetail(
+                record=record,
+                reviews=tuple(reviews.get(run_id, ())),
+                served=tuple(dict.fromkeys((*served.get(run_id, ()), *record.served_memory_ids))),
+                created_memory_id=created.get(run_id),
+                learned=run_id in reviews and job is None,
+                attempts=job.attempts if job else 0,
+                last_error=(job.last_error if job else "") or record.last_error,
+            )
+        )
+    return details
