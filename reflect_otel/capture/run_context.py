@@ -1,7 +1,7 @@
 """The run that the current code belongs to: its id in W3C baggage, its root span in the local context."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeGuard
 
@@ -21,14 +21,16 @@ class RunScope:
 
     Attributes:
         root: the first span started in the scope, or ``None`` before that.
+        take_review: where a review of the run goes (result, feedback, score); ``None`` = onto a span.
     """
 
-    __slots__ = ("_attributes", "root")
+    __slots__ = ("_attributes", "root", "take_review")
 
     def __init__(self, task: str | None, agent: str | None) -> None:
         given = {REFLECT_TASK: task, GEN_AI_AGENT_NAME: agent}
         self._attributes = {key: text for key, text in given.items() if text}
         self.root: Span | None = None
+        self.take_review: Callable[[str, str | None, float | None], None] | None = None
 
     def claim(self, span: Span) -> None:
         """Make ``span`` the root unless there is one; task and agent go onto it, but not over its own."""
@@ -54,12 +56,16 @@ def run(run_id: str | None = None, *, task: str | None = None, agent: str | None
     run_id = run_id or str(uuid.uuid4())
     if not _is_run_id(run_id):
         raise InvalidArgument(f"run_id must be 1 to {MAX_RUN_ID_CHARACTERS} printable characters", field="run_id")
-    inside = baggage.set_baggage(REFLECT_RUN_ID, run_id)
-    token = context.attach(context.set_value(_SCOPE_KEY, RunScope(task, agent), inside))
+    token = context.attach(build_run_context(run_id, RunScope(task, agent)))
     try:
         yield run_id
     finally:
         context.detach(token)
+
+
+def build_run_context(run_id: str, scope: RunScope) -> Context:
+    """The current context, with everything started in it belonging to the run."""
+    return context.set_value(_SCOPE_KEY, scope, baggage.set_baggage(REFLECT_RUN_ID, run_id))
 
 
 def find_run_id(within: Context | None = None) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.otlp_sink import OtlpSink, attributes_of
 from tests.scripted_llm import ScriptedLLM, text, tool_call
+from tests.waiting import wait_until
 
 AGENTS = Path(__file__).parent.parent / "agents"
 INSTRUMENT = Path(sys.executable).with_name("opentelemetry-instrument")
@@ -84,6 +85,25 @@ def test_a_traced_agent_arrives_once_as_one_trace(sink, llm, settings):
     assert len({span.trace_id for span in sink.spans}) == 1
 
 
+def test_a_review_given_when_every_span_has_ended_still_names_its_run(sink, llm):
+    run_agent(
+        "reviewed_openai_agent.py",
+        *(TASK, "run-7"),
+        instrumented=True,
+        OTEL_EXPORTER_OTLP_ENDPOINT=sink.url,
+        **llm.environment,
+    )
+    first, last, review = map(attributes_of, sink.spans)
+    assert first["reflect.run.id"] == last["reflect.run.id"] == "run-7"
+    assert (first["reflect.task"], "reflect.task" in last) == (TASK, False)
+    assert review == {
+        "reflect.run.id": "run-7",
+        "reflect.review.run_id": "run-7",
+        "reflect.review.result": "fail",
+        "reflect.review.feedback": "Form 9 is the one.",
+    }
+
+
 @pytest.mark.parametrize("switch", [{"REFLECT_ENABLED": "false"}, {"OTEL_SDK_DISABLED": "true"}])
 def test_it_can_be_switched_off(sink, llm, switch):
     run_agent(
@@ -149,3 +169,40 @@ def test_a_pre_forking_server_loses_nothing_and_sends_nothing_twice(sink):
     assert sorted(request.memory_id for request in service.requests("GetMemory")) == names
     parents = {metadata["traceparent"].split("-")[1] for _, _, metadata in service.calls}
     assert parents == {span.trace_id.hex() for span in sink.spans}
+
+
+def test_the_service_sees_the_untouched_agent_as_one_complete_run(service, client, llm):
+    run_agent(
+        "openai_agent.py",
+        TASK,
+        instrumented=True,
+        OTEL_TRACES_EXPORTER="none",
+        REFLECT_ENDPOINT=service.url,
+        **llm.environment,
+    )
+
+    def complete():
+        found = [
+            trace for trace in client.list_traces() if trace.ingest_status == "completed" and trace.llm_calls == 2
+        ]
+        return found or None
+
+    (trace,) = wait_until(complete, 20)
+    assert [each.id for each in client.list_traces()] == [trace.id]
+    assert (trace.task, trace.final_response, trace.model) == (TASK, "Send it back with form 7.", "gpt-5.4-mini")
+    assert (trace.llm_calls, trace.tool_calls, trace.tool_errors, len(trace.trace_ids)) == (2, 1, 0, 2)
+    roles = [message["role"] for message in client.get_trace(trace.id).trajectory]
+    assert roles == ["system", "user", "assistant", "tool", "assistant"]
+
+
+def test_the_service_learns_from_a_review_given_when_every_span_has_ended(service, client, llm):
+    run_agent(
+        "reviewed_openai_agent.py",
+        *(TASK, "run-7"),
+        instrumented=True,
+        OTEL_EXPORTER_OTLP_ENDPOINT=service.url,
+        **llm.environment,
+    )
+    trace = client.wait_for_trace("run-7", require_reviewed=True, wait_timeout=30)
+    assert (trace.task, trace.llm_calls, trace.review.feedback) == (TASK, 2, "Form 9 is the one.")
+    assert client.get_memory(trace.created_memory_id).success is False
