@@ -13,9 +13,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from collector_plugin.arrivals import RecordKind
 from collector_plugin.otlp import parse_logs_request, parse_trace_request
 from collector_plugin.otlp_check import remove_bad_spans, review_warnings
-from collector_plugin.pipeline import Pipeline, RecordKind
+from collector_plugin.pipeline import Pipeline
 from reflect_otel.errors import ReflectError
 from reflect_otel.service.auth import Authenticator, Caller
 from reflect_otel.service.status import abort

@@ -4,63 +4,38 @@
 turns it into rows, exactly once, because the journal offset is committed together with them.
 """
 
-import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from enum import IntEnum
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
 
-from collector_plugin.otlp import (
-    build_trace_request,
-    parse_logs_request,
-    parse_trace_request,
-    read_logs,
-    read_spans,
-)
-from reflect_otel import attributes as keys
+from collector_plugin.arrivals import Arrival, RecordKind, read_arrivals, write_served
+from collector_plugin.otlp import build_trace_request
 from reflect_otel.dialects.reader import read_trajectory
 from reflect_otel.errors import InvalidArgument, StoreError, Unavailable
 from reflect_otel.journal import Journal, JournalRecord
-from reflect_otel.model.memory import DEFAULT_PROJECT, ReviewSignal, RunRecord, Served, TraceDraft
+from reflect_otel.model.memory import ReviewSignal, RunRecord, Served, TraceDraft
 from reflect_otel.model.notes import strip_notes
-from reflect_otel.model.spans import ClosedBy, LogRecord, Run, SpanRecord
+from reflect_otel.model.spans import ClosedBy, Run
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import Clock, Settings, Store, TelemetryBatch
 from reflect_otel.runs.assembler import RunAssembler
 from reflect_otel.runs.grouping import select_run
 from reflect_otel.runs.review_trigger import find_log_review, find_span_reviews
 from reflect_otel.runs.summary import build_record
-from reflect_otel.service.auth import require_project_name
 
 logger = logging.getLogger(__name__)
 
 _BATCH_RECORDS: Final = 64
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _CLOSE_BATCH: Final = 128
+_CLOSE_BATCH_WHILE_BUSY: Final = 16
+"""Reading runs costs ten times what storing them does; a backlog of telemetry goes first."""
 _IDLE_WAIT_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 1.0
 _LOCK_SECONDS: Final = 5.0
-
-
-class RecordKind(IntEnum):
-    """What a journal record holds."""
-
-    TRACES = 1
-    LOGS = 2
-    SERVED = 3
-
-
-@dataclass(slots=True)
-class _Decoded:
-    """One stretch of the journal, by project."""
-
-    spans: list[tuple[str, SpanRecord]]
-    logs: list[tuple[str, LogRecord]]
-    served: list[tuple[str, Served]]
-    reviews: list[tuple[str, ReviewSignal]]
 
 
 class Pipeline:
@@ -148,8 +123,7 @@ class Pipeline:
 
     def submit_served(self, project_id: str, served: Sequence[Served]) -> None:
         """Note what was handed out; durable within the next group commit."""
-        rows = [{**asdict(item), "trace_id": item.trace_id.hex() if item.trace_id else None} for item in served]
-        self._journal.append_nowait(RecordKind.SERVED, project_id, self._clock(), json.dumps(rows).encode())
+        self._journal.append_nowait(RecordKind.SERVED, project_id, self._clock(), write_served(served))
 
     def wait_committed(self, timeout_seconds: float) -> bool:
         """Wait until all that was accepted before this call is in the store; False when time ran out."""
@@ -178,7 +152,7 @@ class Pipeline:
         with self._lock:
             self._assembler.forget(project_id, run_ids)
 
-    def _find_record(self, project_id: str, run_id: str) -> Any:
+    def _find_record(self, project_id: str, run_id: str) -> RunRecord | None:
         detail = self._store.find_run(project_id, run_id)
         return detail.record if detail and detail.record.run_id == run_id else None
 
@@ -196,10 +170,9 @@ class Pipeline:
         records = self._journal.read(self._committed, _BATCH_RECORDS, _BATCH_BYTES)
         if records:
             self._commit(records)
-        closed = self._close_due()
-        self._failure = ""
-        if not records and not closed:
+        elif not self._close_due(_CLOSE_BATCH):
             self._journal.wait(self._committed, self._wait_seconds())
+        self._failure = ""
 
     def _wait_seconds(self) -> float:
         due_ns = self._assembler.next_due_ns()
@@ -212,7 +185,8 @@ class Pipeline:
             batch = self._build_batch(records)
             if not self._write(batch):
                 return
-        self._close_due()  # a run that came whole is readable before anyone is told that it is committed
+        # a run that came whole is readable before anyone is told that it is committed
+        self._close_due(_CLOSE_BATCH_WHILE_BUSY)
         with self._progress:
             self._committed = batch.journal_offset
             self._progress.notify_all()
@@ -237,49 +211,47 @@ class Pipeline:
         return False
 
     def _build_batch(self, records: Sequence[JournalRecord]) -> TelemetryBatch:
-        decoded = _Decoded([], [], [], [])
-        for record in records:
-            try:
-                self._decode(record, decoded)
-            except InvalidArgument:  # checked when it was accepted, so written by another release
-                logger.exception("journal record %d cannot be read and is skipped", record.sequence)
+        arrivals = list(_iter_arrivals(records))
+        self._remember_traces(arrivals)
+        reviews: list[tuple[str, ReviewSignal]] = []
+        for arrival in arrivals:
+            project_id = arrival.project_id
+            self._assembler.add_spans(project_id, arrival.spans, arrival.received_ns, arrival.span_bytes)
+            self._assembler.add_logs(project_id, arrival.logs, arrival.received_ns)
+            reviews += [(project_id, signal) for signal in self._find_reviews(arrival)]
         assembly = self._assembler.take_changes()
         return TelemetryBatch(
             journal_offset=records[-1].sequence,
             received_ns=records[-1].received_ns,
-            spans=decoded.spans,
-            logs=decoded.logs,
-            served=decoded.served,
-            reviews=decoded.reviews,
+            spans=[(arrival.project_id, span) for arrival in arrivals for span in arrival.spans],
+            logs=[(arrival.project_id, log) for arrival in arrivals for log in arrival.logs],
+            served=[(arrival.project_id, item) for arrival in arrivals for item in arrival.served],
+            reviews=reviews,
             joined=assembly.joined,
             runs=assembly.runs,
         )
 
-    def _decode(self, record: JournalRecord, into: _Decoded) -> None:
-        if record.kind == RecordKind.TRACES:
-            spans, _ = read_spans(parse_trace_request(record.body))
-            for project_id, members in _by_project(record.project_id, spans).items():
-                self._assembler.add_spans(
-                    project_id, members, record.received_ns, len(record.body) // max(1, len(spans))
-                )
-                into.spans += [(project_id, span) for span in members]
-                into.reviews += [
-                    (project_id, signal) for span in members for signal in find_span_reviews(span, self._settings)
-                ]
-        elif record.kind == RecordKind.LOGS:
-            logs, _ = read_logs(parse_logs_request(record.body))
-            for project_id, events in _by_project(record.project_id, logs).items():
-                self._assembler.add_logs(project_id, events, record.received_ns)
-                into.logs += [(project_id, log) for log in events]
-                into.reviews += [
-                    (project_id, signal) for log in events if (signal := find_log_review(log, self._settings))
-                ]
-        else:
-            into.served += [(record.project_id, _read_served(row)) for row in json.loads(record.body)]
+    def _remember_traces(self, arrivals: Sequence[Arrival]) -> None:
+        """Look up the batch's traces in one go: a query a request would cost as much as all the rest."""
+        traces: dict[str, set[bytes]] = {}
+        for arrival in arrivals:
+            named = traces.setdefault(arrival.project_id, set())
+            named.update(span.trace_id for span in arrival.spans)
+            named.update(log.trace_id for log in arrival.logs if log.trace_id)
+        for project_id, trace_ids in traces.items():
+            self._assembler.remember(project_id, trace_ids)
 
-    def _close_due(self) -> int:
+    def _find_reviews(self, arrival: Arrival) -> Iterator[ReviewSignal]:
+        for span in arrival.spans:
+            yield from find_span_reviews(span, self._settings)
+        for log in arrival.logs:
+            signal = find_log_review(log, self._settings)
+            if signal is not None:
+                yield signal
+
+    def _close_due(self, limit: int) -> int:
         with self._lock:
-            due = self._assembler.find_due(self._clock(), _CLOSE_BATCH)
+            due = self._assembler.find_due(self._clock(), limit)
             self._close([self._assembler.close(*key) for key in due])
         if due:
             self._on_closed()
@@ -301,6 +273,14 @@ class Pipeline:
             self._on_changed(record.project_id, record.run_id, record.trace_ids)
 
 
+def _iter_arrivals(records: Sequence[JournalRecord]) -> Iterator[Arrival]:
+    for record in records:
+        try:
+            yield from read_arrivals(record)
+        except InvalidArgument:  # checked when it was accepted, so written by another release
+            logger.exception("journal record %d cannot be read and is skipped", record.sequence)
+
+
 def _read_run(record: RunRecord, telemetry: Run) -> tuple[RunRecord, Trajectory | None]:
     try:
         run = select_run(telemetry, record.run_id)
@@ -310,24 +290,3 @@ def _read_run(record: RunRecord, telemetry: Run) -> tuple[RunRecord, Trajectory 
     except Exception as error:
         logger.exception("run %r of project %r cannot be read", record.run_id, record.project_id)
         return replace(record, last_error=f"{type(error).__name__}: {error}"[:500]), None
-
-
-def _by_project(project_id: str, records: Sequence[Any]) -> dict[str, list[Any]]:
-    """Split records by their project: the credential's, else the one their resource names."""
-    if project_id:
-        return {project_id: list(records)}
-    groups: dict[str, list[Any]] = {}
-    for record in records:
-        groups.setdefault(_claimed_project(record.resource.get(keys.REFLECT_PROJECT_ID)), []).append(record)
-    return groups
-
-
-def _claimed_project(name: object) -> str:
-    try:
-        return require_project_name(name) if isinstance(name, str) and name else DEFAULT_PROJECT
-    except InvalidArgument:
-        return DEFAULT_PROJECT
-
-
-def _read_served(row: dict[str, Any]) -> Served:
-    return Served(**{**row, "trace_id": bytes.fromhex(row["trace_id"]) if row["trace_id"] else None})

@@ -102,6 +102,15 @@ class RunAssembler:
         """Runs that are open or settling."""
         return len(self._runs)
 
+    def remember(self, project_id: str, trace_ids: Iterable[bytes]) -> None:
+        """Look up, in one query, the runs of traces that are about to be added."""
+        unknown = [trace_id for trace_id in trace_ids if (project_id, trace_id) not in self._traces]
+        found = self._find_run_ids(project_id, unknown) if unknown else {}
+        for trace_id in unknown:
+            self._trace((project_id, trace_id)).run_ids.extend(found.get(trace_id, ()))
+        while len(self._traces) > _REMEMBERED_TRACES + len(unknown):
+            self._traces.popitem(last=False)
+
     def add_spans(self, project_id: str, spans: Sequence[SpanRecord], received_ns: int, span_bytes: int) -> None:
         """Take in spans of one request.
 
@@ -115,7 +124,7 @@ class RunAssembler:
         for span in spans:
             if not is_review_of_another_run(span):
                 by_trace.setdefault(span.trace_id, []).append(span)
-        self._remember(project_id, by_trace)
+        self.remember(project_id, by_trace)
         for trace_id, members in by_trace.items():
             self._add_trace(project_id, trace_id, members, received_ns, span_bytes)
 
@@ -124,7 +133,7 @@ class RunAssembler:
         trace_ids = {
             log.trace_id for log in logs if log.trace_id and log.event_name != keys.GEN_AI_EVALUATION_RESULT_EVENT
         }
-        self._remember(project_id, trace_ids)
+        self.remember(project_id, trace_ids)
         for trace_id in trace_ids:
             for run_id in self._traces[project_id, trace_id].run_ids:
                 self._touch(self._open(project_id, run_id, trace_id, received_ns), (project_id, run_id), received_ns)
@@ -191,15 +200,6 @@ class RunAssembler:
             self._trace((record.project_id, bytes.fromhex(trace_id))).run_ids.append(record.run_id)
         settling = record.state is RunState.SETTLING
         self._schedule(run, key, now_ns, ClosedBy.ROOT_ENDED if settling else ClosedBy.IDLE_TIMEOUT)
-
-    def _remember(self, project_id: str, trace_ids: Iterable[bytes]) -> None:
-        """Make sure every trace id is in ``_traces``, from the store where it knows it."""
-        unknown = [trace_id for trace_id in trace_ids if (project_id, trace_id) not in self._traces]
-        found = self._find_run_ids(project_id, unknown) if unknown else {}
-        for trace_id in unknown:
-            self._trace((project_id, trace_id)).run_ids.extend(found.get(trace_id, ()))
-        while len(self._traces) > _REMEMBERED_TRACES + len(unknown):
-            self._traces.popitem(last=False)
 
     def _trace(self, key: TraceKey) -> _Trace:
         trace = self._traces.get(key)
