@@ -6,6 +6,8 @@ The public face: names are loaded on first use, so ``import reflect_otel`` loads
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import reflect_otel.exit_order  # noqa: F401 - its place among the exit handlers is first
+
 if TYPE_CHECKING:
     from reflect_otel.capture.exporter import ReflectSpanExporter
     from reflect_otel.capture.review import review

@@ -1,8 +1,8 @@
 """The database file: opened by one process, written by one thread at a time, checkpointed in the background."""
 
-import atexit
 import contextlib
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from typing import Final
 
 import duckdb
 
+from reflect_otel import exit_order
 from reflect_otel.errors import StoreError, StoreLocked
 from reflect_otel.lockfile import LockFile
 from reflect_otel.ports import Clock
@@ -60,6 +61,7 @@ class Database:
         self._write_lock = threading.RLock()
         self._is_closed = False
         self._is_stopped = False
+        self._owner_pid = os.getpid()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -78,11 +80,12 @@ class Database:
             self._lock.release()
             raise
         self._checkpointer = Checkpointer(self._checkpoint, _log_path(path))
-        atexit.register(self.close)
+        exit_order.register(self.close)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction of the one writer; commits on leaving, rolls back on an exception. Raises StoreError."""
+        self._require_owner()  # first: in a forked child the lock may be held by a thread that is not there
         with self._write_lock, self._usable(), self._writer.transaction():
             yield self._writer
         self._checkpointer.note_commit()
@@ -90,6 +93,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent view on a cursor of its own; runs beside the writer. Raises StoreError."""
+        self._require_owner()
         with self._usable():
             readers = self._idle_readers
             session = readers.pop() if readers else self._new_session()
@@ -102,18 +106,27 @@ class Database:
             readers.append(session)
 
     def close(self) -> None:
-        """Checkpoint and release the file. Calling it again does nothing."""
+        """Checkpoint and release the file. Calling it again, or in a forked child, does nothing."""
+        if os.getpid() != self._owner_pid:
+            return
         with self._write_lock:
             if self._is_closed:
                 return
             self._is_closed = True
-        atexit.unregister(self.close)
+        exit_order.unregister(self.close)
         self._checkpointer.close()
         with self._write_lock:
             with contextlib.suppress(duckdb.Error):
                 self._connection.execute(f"checkpoint {CATALOG}")
             self._connection.close()
             self._lock.release()
+
+    def _require_owner(self) -> None:
+        if os.getpid() != self._owner_pid:
+            raise StoreError(
+                f"database {self._path} was opened by process {self._owner_pid} before a fork; open a database in a "
+                "folder of its own in this process"
+            )
 
     @contextmanager
     def _usable(self) -> Iterator[None]:

@@ -225,6 +225,42 @@ def test_a_closed_store_says_so_and_may_be_closed_again(path):
         store.count_spans()
 
 
+def test_a_forked_child_touches_nothing_of_its_parents_database(path):
+    code = """
+import os, pathlib, sys
+from reflect_otel.errors import StoreError
+from reflect_otel.store.duckdb_store import DuckDBStore
+from reflect_otel.testing.conformance.store_case import build_batch
+store = DuckDBStore(pathlib.Path(sys.argv[1]))
+store.write_telemetry(build_batch(1))
+log = pathlib.Path(sys.argv[1] + ".wal")
+before = log.stat().st_size
+child = os.fork()
+if child == 0:
+    write = lambda: store.write_telemetry(build_batch(2))
+    for call in (store.journal_offset, write, lambda: DuckDBStore(sys.argv[1])):
+        try:
+            call()
+        except StoreError as error:
+            print(type(error).__name__, flush=True)
+    store.close()
+    sys.exit()
+os.waitpid(child, 0)
+print(log.stat().st_size == before, store.journal_offset(), flush=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split("\n")[:4] == ["StoreError", "StoreError", "StoreLocked", "True 1"]
+    again = DuckDBStore(path)
+    assert again.journal_offset() == 1
+    again.close()
+
+
 def test_the_log_is_written_back_when_nothing_happens(path, monkeypatch):
     monkeypatch.setattr("reflect_otel.store.checkpointer._IDLE_SECONDS", 0.01)
     store = DuckDBStore(path)
