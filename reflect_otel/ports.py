@@ -5,9 +5,9 @@ conformance suite per port stands in ``reflect_otel.testing.conformance``. Unles
 be called from any thread, and a write returns only once it is durable.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from reflect_otel.model.memory import (
     LearningInput,
@@ -302,6 +302,37 @@ class Intake(Protocol):
 
     def forget_runs(self, project_id: str, run_ids: Sequence[str]) -> None:
         """Drop what is kept in memory about runs that are about to be deleted."""
+
+
+class Transport(Protocol):
+    """A client's way to the use cases, over a network or within the process: messages of ``reflect.v1`` in and out.
+
+    Both carry the current span's trace along, so that the use cases know which run asked. Errors are those of
+    ``reflect_otel.errors`` that a caller sees, whatever the way: InvalidArgument, NotFound, FailedPrecondition,
+    IngestFailed and the TransportErrors.
+    """
+
+    def call(self, method: str, request: Any, timeout_seconds: float) -> Any:
+        """The response of the RPC of that name. Raises ReflectError; DeadlineExceeded when time ran out."""
+
+    def stream(self, method: str, request: Any, timeout_seconds: float) -> Iterator[Any]:
+        """The responses of a streaming RPC as they come. Raises as ``call`` does."""
+
+    def close(self) -> None:
+        """Give the way up; harmless when repeated. Later calls raise FailedPrecondition."""
+
+
+class OtlpSink(Protocol):
+    """Takes OTLP export requests within the process; what is accepted is durable when the call returns."""
+
+    def export_traces(self, body: bytes) -> str:
+        """Accept a serialised ``ExportTraceServiceRequest``; what was left out of it and why. Raises ReflectError."""
+
+    def export_logs(self, body: bytes) -> str:
+        """Accept a serialised ``ExportLogsServiceRequest``; as ``export_traces``."""
+
+    def close(self) -> None:
+        """Give the sink up; harmless when repeated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from reflect_otel.client.channel import ServiceChannel
+from reflect_otel.ports import Transport
 
 DEFAULT_TIMEOUT_SECONDS: Final = 60.0
 DEFAULT_AUGMENT_TIMEOUT_SECONDS: Final = 0.3
@@ -19,7 +19,7 @@ class ServiceCalls:
         augment_timeout_seconds: how long a call may delay an agent.
     """
 
-    def __init__(self, channel: ServiceChannel, timeout_seconds: float, augment_timeout_seconds: float) -> None:
+    def __init__(self, channel: Transport, timeout_seconds: float, augment_timeout_seconds: float) -> None:
         self._channel = channel
         self._timeout_seconds = timeout_seconds
         self._augment_timeout_seconds = augment_timeout_seconds

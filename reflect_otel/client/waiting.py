@@ -2,15 +2,15 @@
 
 import time
 
-from reflect_otel.client.channel import ServiceChannel
 from reflect_otel.client.codec import read_trace
 from reflect_otel.errors import DeadlineExceeded, IngestFailed, Unavailable
 from reflect_otel.model.memory import IngestStatus, ReviewStatus, Trace
+from reflect_otel.ports import Transport
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 
 def wait_for_trace(
-    channel: ServiceChannel, request: wire.WaitTraceRequest, *, poll_interval: float, deadline: float
+    channel: Transport, request: wire.WaitTraceRequest, *, poll_interval: float, deadline: float
 ) -> Trace:
     """The run once it is completed (and reviewed, if asked for).
 
