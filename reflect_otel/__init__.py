@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from reflect_otel.capture.run_context import run
     from reflect_otel.capture.run_processor import RunSpanProcessor
     from reflect_otel.capture.setup import configure
+    from reflect_otel.client.aio import AsyncReflectClient
     from reflect_otel.client.client import ReflectClient
+    from reflect_otel.client.decorator import reflect_trace
+    from reflect_otel.client.trace_context import TraceContext, TraceResult
     from reflect_otel.errors import (
         AuthError,
         ConfigError,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncReflectClient",
     "AugmentedTask",
     "AuthError",
     "ConfigError",
@@ -68,12 +72,15 @@ __all__ = [
     "ReviewStatus",
     "RunSpanProcessor",
     "Trace",
+    "TraceContext",
+    "TraceResult",
     "TraceSubmission",
     "Trajectory",
     "TransportError",
     "Unavailable",
     "__version__",
     "configure",
+    "reflect_trace",
     "review",
     "run",
 ]
@@ -84,7 +91,10 @@ _HOMES = {
     "capture.run_context": ("run",),
     "capture.run_processor": ("RunSpanProcessor",),
     "capture.setup": ("configure",),
+    "client.aio": ("AsyncReflectClient",),
     "client.client": ("ReflectClient",),
+    "client.decorator": ("reflect_trace",),
+    "client.trace_context": ("TraceContext", "TraceResult"),
     "errors": (
         "AuthError",
         "ConfigError",

@@ -14,12 +14,12 @@ from reflect_otel.capture.connection import (
 )
 from reflect_otel.client.channel import ServiceChannel
 from reflect_otel.client.memory_calls import MemoryCalls
+from reflect_otel.client.pattern_calls import PatternCalls
 from reflect_otel.client.service_calls import DEFAULT_AUGMENT_TIMEOUT_SECONDS, DEFAULT_TIMEOUT_SECONDS
-from reflect_otel.client.trace_calls import TraceCalls
 from reflect_otel.model.memory import DEFAULT_PROJECT
 
 
-class ReflectClient(MemoryCalls, TraceCalls):
+class ReflectClient(MemoryCalls, PatternCalls):
     """Memories before a run, traces and reviews after it.
 
     Clients of one address share one connection a process, also across threads and forks. Nothing is sent before
@@ -53,7 +53,11 @@ class ReflectClient(MemoryCalls, TraceCalls):
         super().__init__(ServiceChannel(address, headers), timeout, augment_timeout)
 
     def close(self) -> None:
-        """Give the connection up; harmless when repeated."""
+        """Send what runs under ``trace`` left behind, for two seconds at most, and give the connection up.
+
+        Harmless when repeated.
+        """
+        self._submissions.close()
         self._channel.close()
 
     def __enter__(self) -> Self:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from reflect_otel.client.chat import dump_json, read_chat
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.memory import (
+    AugmentedTask,
     IngestStatus,
     Memory,
     MemoryKind,
@@ -150,6 +151,11 @@ def read_memory(message: wire.Memory) -> Memory:
         agent=message.agent or None,
         metadata=dict(message.metadata),
     )
+
+
+def read_augmented(message: wire.AugmentResponse) -> AugmentedTask:
+    """The task with what was served."""
+    return AugmentedTask(augmented_task=message.augmented_task, memories=tuple(map(read_memory, message.memories)))
 
 
 def read_review(message: wire.Review) -> Review | None:

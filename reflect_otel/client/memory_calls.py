@@ -53,9 +53,7 @@ class MemoryCalls(ServiceCalls):
         except TransportError as error:
             _logger.warning("The task goes on without memories: %s", error)
             return AugmentedTask(augmented_task=task, degraded=True)
-        return AugmentedTask(
-            augmented_task=answer.augmented_task, memories=tuple(map(codec.read_memory, answer.memories))
-        )
+        return codec.read_augmented(answer)
 
     def query_memories(
         self,
