@@ -20,7 +20,8 @@ from collector_plugin.settings import MAX_MESSAGE_BYTES, ServeOptions, check_exp
 from reflect_otel import __version__
 from reflect_otel.errors import ConfigError
 from reflect_otel.service.auth import Authenticator, hash_key
-from reflect_otel.service.servicer import SERVICE_NAME, build_service_handler
+from reflect_otel.service.grpc_handler import build_service_handler
+from reflect_otel.service.servicer import SERVICE_NAME
 
 _HANDLER_THREADS: Final = MAX_WAITERS + 32
 """Each waiter of WaitTrace keeps a thread; the rest is for everyone else."""

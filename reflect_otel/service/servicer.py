@@ -1,31 +1,20 @@
-"""The gRPC skin: ``reflect.v1.ReflectService`` over ``Operations``.
+"""``reflect.v1.ReflectService`` over ``Operations``: messages in, messages out, whoever carries them.
 
-Each RPC of the descriptor gets a handler that authenticates, parses, calls and answers; errors leave through
-``status.abort`` only. Requests are parsed here and not by gRPC, so that malformed bytes get a proper answer.
+``grpc_handler`` puts it behind a gRPC server; a client in the same process may call it as it is.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import grpc
-from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.message import DecodeError, Message
-from google.protobuf.message_factory import GetMessageClass
-
-from reflect_otel.errors import DeadlineExceeded, InvalidArgument
 from reflect_otel.service import codec
-from reflect_otel.service.auth import Authenticator
-from reflect_otel.service.caller_trace import read_trace_id
 from reflect_otel.service.operations import Operations
-from reflect_otel.service.status import abort
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 SERVICE: Final = wire.DESCRIPTOR.services_by_name["ReflectService"]
 SERVICE_NAME: Final = SERVICE.full_name
 """Name for gRPC health and server reflection."""
 
-_LONGEST_DEADLINE_SECONDS: Final = 24 * 3600.0
 _ANSWER_SHARE: Final = 0.95
 """Share of the caller's time that may be waited away, so that the answer still reaches it."""
 
@@ -130,9 +119,12 @@ class ReflectServicer:
         return wire.ReviewTraceResponse(trace=codec.build_trace(trace))
 
     def wait_trace(self, call: Call, request: wire.WaitTraceRequest) -> Iterator[wire.WaitTraceResponse]:
-        """The run each time its status changes; gRPC itself ends the stream at the caller's deadline."""
+        """The run each time its status changes, until the caller's deadline."""
         changes = self._operations.watch_trace(
-            call.project_id, request.trace_id, require_reviewed=request.require_reviewed
+            call.project_id,
+            request.trace_id,
+            require_reviewed=request.require_reviewed,
+            timeout_seconds=call.remaining_seconds,
         )
         call.on_end(changes.cancel)
         for trace in changes:
@@ -170,80 +162,3 @@ class ReflectServicer:
         return wire.ListMemoriesResponse(
             memories=codec.build_memories(page.items), next_page_token=page.next_page_token
         )
-
-
-def build_service_handler(operations: Operations, authenticator: Authenticator) -> grpc.GenericRpcHandler:
-    """Every RPC of the descriptor as one handler for ``grpc.Server.add_generic_rpc_handlers``.
-
-    A WaitTrace keeps one handler thread busy, so the server needs more threads than ``RunWatch`` admits waiters.
-
-    Raises:
-        KeyError: the descriptor has an RPC without a method.
-    """
-    methods = ReflectServicer(operations).methods
-    handlers = {
-        descriptor.name: _build_handler(descriptor, methods[descriptor.name], authenticator)
-        for descriptor in SERVICE.methods
-    }
-    return grpc.method_handlers_generic_handler(SERVICE_NAME, handlers)
-
-
-def _build_handler(
-    descriptor: MethodDescriptor, method: Callable[[Call, Any], Any], authenticator: Authenticator
-) -> grpc.RpcMethodHandler:
-    def answer(body: bytes, context: grpc.ServicerContext) -> Any:
-        try:
-            return method(_open_call(context, authenticator), _parse(descriptor, body))
-        except Exception as error:  # noqa: BLE001 - every error leaves as a status, logged there
-            abort(context, error)
-
-    def stream(body: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
-        try:
-            yield from method(_open_call(context, authenticator), _parse(descriptor, body))
-        except Exception as error:  # noqa: BLE001 - every error leaves as a status, logged there
-            abort(context, error)
-
-    if descriptor.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(stream, response_serializer=_serialize)
-    return grpc.unary_unary_rpc_method_handler(answer, response_serializer=_serialize)
-
-
-def _open_call(context: Any, authenticator: Authenticator) -> Call:
-    metadata = [(item.key, item.value) for item in context.invocation_metadata()]
-    caller = authenticator.authenticate(metadata)
-    traceparent = next((value for key, value in metadata if key == "traceparent"), "")
-    return Call(
-        project_id=caller.project_id,
-        trace_id=read_trace_id(traceparent),
-        remaining_seconds=_read_remaining_seconds(context),
-        on_end=lambda callback: _run_at_end(context, callback),
-    )
-
-
-def _read_remaining_seconds(context: Any) -> float | None:
-    remaining = context.time_remaining()
-    if remaining is None or remaining > _LONGEST_DEADLINE_SECONDS:
-        return None
-    if remaining <= 0:
-        raise DeadlineExceeded("the call's deadline had passed when it arrived; allow it more time")
-    return float(remaining)
-
-
-def _run_at_end(context: Any, callback: Callable[[], None]) -> None:
-    if not context.add_callback(callback):
-        callback()
-
-
-def _parse(descriptor: MethodDescriptor, body: bytes) -> Message:
-    request = GetMessageClass(descriptor.input_type)()
-    try:
-        request.ParseFromString(body)
-    except DecodeError:
-        raise InvalidArgument(
-            f"the request is not a {descriptor.input_type.full_name} message; generate the client from reflect.proto"
-        ) from None
-    return request
-
-
-def _serialize(response: Message) -> bytes:
-    return response.SerializeToString()

@@ -22,8 +22,9 @@ from reflect_otel.ports import Reflector, Settings, Store, TelemetryBatch, Vecto
 from reflect_otel.providers.hashing import HashingEmbedder
 from reflect_otel.providers.offline import OfflineReflector
 from reflect_otel.service.auth import Authenticator
+from reflect_otel.service.grpc_handler import build_service_handler
 from reflect_otel.service.operations import Operations
-from reflect_otel.service.servicer import SERVICE, SERVICE_NAME, build_service_handler
+from reflect_otel.service.servicer import SERVICE, SERVICE_NAME
 from reflect_otel.service.watch import RunWatch
 from reflect_otel.testing.fakes import CountingIds, FixedClock
 from reflect_otel.wire.v1 import reflect_pb2 as wire

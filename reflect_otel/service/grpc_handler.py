@@ -1,0 +1,99 @@
+"""The gRPC skin: every RPC of ``reflect.v1.ReflectService`` as a handler of a gRPC server.
+
+Each handler authenticates, parses, calls and answers; errors leave through ``status.abort`` only. Requests are parsed
+here and not by gRPC, so that malformed bytes get a proper answer.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from reflect_otel.errors import DeadlineExceeded, InvalidArgument
+from reflect_otel.service.auth import Authenticator
+from reflect_otel.service.caller_trace import read_trace_id
+from reflect_otel.service.operations import Operations
+from reflect_otel.service.servicer import SERVICE, SERVICE_NAME, Call, ReflectServicer
+from reflect_otel.service.status import abort
+
+_LONGEST_DEADLINE_SECONDS: Final = 24 * 3600.0
+
+
+def build_service_handler(operations: Operations, authenticator: Authenticator) -> grpc.GenericRpcHandler:
+    """Every RPC of the descriptor as one handler for ``grpc.Server.add_generic_rpc_handlers``.
+
+    A WaitTrace keeps one handler thread busy, so the server needs more threads than ``RunWatch`` admits waiters.
+
+    Raises:
+        KeyError: the descriptor has an RPC without a method.
+    """
+    methods = ReflectServicer(operations).methods
+    handlers = {
+        descriptor.name: _build_handler(descriptor, methods[descriptor.name], authenticator)
+        for descriptor in SERVICE.methods
+    }
+    return grpc.method_handlers_generic_handler(SERVICE_NAME, handlers)
+
+
+def _build_handler(
+    descriptor: MethodDescriptor, method: Callable[[Call, Any], Any], authenticator: Authenticator
+) -> grpc.RpcMethodHandler:
+    def answer(body: bytes, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(_open_call(context, authenticator), _parse(descriptor, body))
+        except Exception as error:  # noqa: BLE001 - every error leaves as a status, logged there
+            abort(context, error)
+
+    def stream(body: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
+        try:
+            yield from method(_open_call(context, authenticator), _parse(descriptor, body))
+        except Exception as error:  # noqa: BLE001 - every error leaves as a status, logged there
+            abort(context, error)
+
+    if descriptor.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(stream, response_serializer=_serialize)
+    return grpc.unary_unary_rpc_method_handler(answer, response_serializer=_serialize)
+
+
+def _open_call(context: Any, authenticator: Authenticator) -> Call:
+    metadata = [(item.key, item.value) for item in context.invocation_metadata()]
+    caller = authenticator.authenticate(metadata)
+    traceparent = next((value for key, value in metadata if key == "traceparent"), "")
+    return Call(
+        project_id=caller.project_id,
+        trace_id=read_trace_id(traceparent),
+        remaining_seconds=_read_remaining_seconds(context),
+        on_end=lambda callback: _run_at_end(context, callback),
+    )
+
+
+def _read_remaining_seconds(context: Any) -> float | None:
+    remaining = context.time_remaining()
+    if remaining is None or remaining > _LONGEST_DEADLINE_SECONDS:
+        return None
+    if remaining <= 0:
+        raise DeadlineExceeded("the call's deadline had passed when it arrived; allow it more time")
+    return float(remaining)
+
+
+def _run_at_end(context: Any, callback: Callable[[], None]) -> None:
+    if not context.add_callback(callback):
+        callback()
+
+
+def _parse(descriptor: MethodDescriptor, body: bytes) -> Message:
+    request = GetMessageClass(descriptor.input_type)()
+    try:
+        request.ParseFromString(body)
+    except DecodeError:
+        raise InvalidArgument(
+            f"the request is not a {descriptor.input_type.full_name} message; generate the client from reflect.proto"
+        ) from None
+    return request
+
+
+def _serialize(response: Message) -> bytes:
+    return response.SerializeToString()
