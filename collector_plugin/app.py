@@ -14,8 +14,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from collector_plugin.engine import MAX_WAITERS, Engine
-from collector_plugin.grpc_receiver import LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, OtlpHandler, OtlpReceiver
+from collector_plugin.grpc_receiver import LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, OtlpHandler
 from collector_plugin.http_server import HttpServer, build_app
+from collector_plugin.otlp_receiver import OtlpReceiver
 from collector_plugin.settings import MAX_MESSAGE_BYTES, ServeOptions, check_exposure, split_address
 from reflect_otel import __version__
 from reflect_otel.errors import ConfigError

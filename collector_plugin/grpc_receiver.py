@@ -1,7 +1,6 @@
-"""OTLP over gRPC: TraceService, LogsService and MetricsService, answering only after the bytes are fsynced.
+"""OTLP over gRPC: TraceService, LogsService and MetricsService as handlers that hand raw bytes to the receiver.
 
-The OTLP 1.11 rules that matter here: one bad span never costs the rest (partial success), an unreadable request is
-INVALID_ARGUMENT and not retried, a full disk is UNAVAILABLE and is, a signal we do not keep gets a warning.
+An unreadable request is INVALID_ARGUMENT and not retried, a full disk is UNAVAILABLE and is (OTLP 1.11).
 """
 
 from collections.abc import Callable
@@ -9,14 +8,8 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.message import Message
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from collector_plugin.arrivals import RecordKind
-from collector_plugin.otlp import parse_logs_request, parse_trace_request
-from collector_plugin.otlp_check import remove_bad_spans, review_warnings
-from collector_plugin.pipeline import Pipeline
+from collector_plugin.otlp_receiver import OtlpReceiver
 from reflect_otel.errors import ReflectError
 from reflect_otel.service.auth import Authenticator, Caller
 from reflect_otel.service.status import abort
@@ -24,58 +17,6 @@ from reflect_otel.service.status import abort
 TRACE_SERVICE: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
 LOGS_SERVICE: Final = "opentelemetry.proto.collector.logs.v1.LogsService"
 METRICS_SERVICE: Final = "opentelemetry.proto.collector.metrics.v1.MetricsService"
-
-
-class OtlpReceiver:
-    """Takes OTLP export requests into the pipeline.
-
-    Args:
-        pipeline: where accepted bytes go.
-    """
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-
-    def export_traces(self, body: bytes, caller: Caller) -> ExportTraceServiceResponse:
-        """Accept one trace export request; durable when it returns.
-
-        Args:
-            body: a serialised ``ExportTraceServiceRequest``.
-            caller: whom it comes from.
-
-        Raises:
-            InvalidArgument: when the bytes are no such request.
-            StoreError: when the disk does not take them.
-        """
-        request = parse_trace_request(body)
-        rejected, warnings = remove_bad_spans(request)
-        warnings += review_warnings(request, body)
-        if request.resource_spans:
-            kept = request.SerializeToString() if rejected else body
-            self._pipeline.accept(RecordKind.TRACES, _fixed_project(caller), kept)
-        response = ExportTraceServiceResponse()
-        if warnings:
-            response.partial_success.rejected_spans = rejected
-            response.partial_success.error_message = "; ".join(warnings)
-        return response
-
-    def export_logs(self, body: bytes, caller: Caller) -> ExportLogsServiceResponse:
-        """Accept one log export request; parameters and errors as for traces."""
-        if parse_logs_request(body).resource_logs:
-            self._pipeline.accept(RecordKind.LOGS, _fixed_project(caller), body)
-        return ExportLogsServiceResponse()
-
-    @staticmethod
-    def export_metrics(_body: bytes, _caller: Caller) -> ExportMetricsServiceResponse:
-        """Acknowledge metrics and say that they are not kept, so that a shared pipeline goes on."""
-        response = ExportMetricsServiceResponse()
-        response.partial_success.error_message = "reflect-otel keeps no metrics; route only traces and logs here"
-        return response
-
-
-def _fixed_project(caller: Caller) -> str:
-    """The project that the credential or header decides; empty: each resource may name its own."""
-    return caller.project_id if caller.bound else ""
 
 
 class OtlpHandler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no types
