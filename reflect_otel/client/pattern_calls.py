@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from reflect_otel.client import requests
-from reflect_otel.client.channel import ServiceChannel
 from reflect_otel.client.submission import Submissions
 from reflect_otel.client.trace_calls import TraceCalls
 from reflect_otel.client.traced_run import TraceOptions
 from reflect_otel.client.tracing import RunRecorder, TraceScope
+from reflect_otel.ports import Transport
 
 
 class PatternCalls(TraceCalls):
@@ -17,7 +17,7 @@ class PatternCalls(TraceCalls):
         recorder: opens and closes the runs of every pattern of this client.
     """
 
-    def __init__(self, channel: ServiceChannel, timeout_seconds: float, augment_timeout_seconds: float) -> None:
+    def __init__(self, channel: Transport, timeout_seconds: float, augment_timeout_seconds: float) -> None:
         super().__init__(channel, timeout_seconds, augment_timeout_seconds)
         self._submissions = Submissions(channel, augment_timeout_seconds)
         self.recorder = RunRecorder(

@@ -12,11 +12,12 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import Any, Final, Protocol
+from typing import Final
 
 from reflect_otel.client.limited_log import LimitedLog
 from reflect_otel.client.run_record import without_content
 from reflect_otel.errors import InvalidArgument, ReflectError, TransportError
+from reflect_otel.ports import Transport
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
@@ -28,13 +29,6 @@ _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 10.0
 
 _log: Final = LimitedLog(logging.getLogger(__name__))
-
-
-class Channel(Protocol):
-    """The way to the service, as far as records need it."""
-
-    def call(self, method: str, request: Any, timeout_seconds: float) -> Any:
-        """One answer to one request; raises ReflectError."""
 
 
 class Submissions:
@@ -49,7 +43,7 @@ class Submissions:
         dropped: records given up since the start.
     """
 
-    def __init__(self, channel: Channel, try_seconds: float, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
+    def __init__(self, channel: Transport, try_seconds: float, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
         self._channel = channel
         self._try_seconds = try_seconds
         self._max_waiting_bytes = max_waiting_bytes

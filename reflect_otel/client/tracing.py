@@ -15,11 +15,12 @@ from reflect_otel.client import codec, requests
 from reflect_otel.client.call_threads import run_in_thread
 from reflect_otel.client.limited_log import LimitedLog
 from reflect_otel.client.run_record import Ending, read_ending
-from reflect_otel.client.submission import Channel, Submissions
+from reflect_otel.client.submission import Submissions
 from reflect_otel.client.trace_context import TraceContext
 from reflect_otel.client.traced_run import TracedRun, TraceOptions
 from reflect_otel.errors import InvalidArgument, ReflectError, TransportError
 from reflect_otel.model.memory import AugmentedTask, Trace
+from reflect_otel.ports import Transport
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _FLUSH_SECONDS: Final = 5.0
@@ -47,7 +48,7 @@ class RunRecorder:
 
     def __init__(
         self,
-        channel: Channel,
+        channel: Transport,
         submissions: Submissions,
         wait_for_trace: WaitForTrace,
         timeout_seconds: float,
