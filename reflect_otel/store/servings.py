@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from reflect_otel.model.memory import Served
-from reflect_otel.store.run_rows import find_traces
+from reflect_otel.store.run_rows import find_run_ids, find_traces
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry import iter_pieces
 
@@ -33,7 +33,10 @@ def write_servings(session: Session, items: Sequence[ServedItem], next_ordinal: 
 
 
 def find_served(session: Session, project_id: str, run_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Memory ids served to each run, by its id or by any of its traces, in order and without repetition."""
+    """Memory ids served to each run, by its id or by any of its traces, in order and without repetition.
+
+    What was served to a named run of a trace is not another run's of the same trace.
+    """
     traces = find_traces(session, project_id, run_ids)
     runs_of_trace: dict[bytes, list[str]] = {}
     for run_id, trace_ids in traces.items():
@@ -44,7 +47,13 @@ def find_served(session: Session, project_id: str, run_ids: Sequence[str]) -> di
         found += session.fetch("find_servings_of_runs", project_id=project_id, run_ids=piece)
     for trace_piece in iter_pieces(runs_of_trace):
         rows = session.fetch("find_servings_of_traces", project_id=project_id, trace_ids=trace_piece)
-        found += [(ordinal, run_id, memory) for ordinal, trace, memory in rows for run_id in runs_of_trace[trace]]
+        named = find_run_ids(session, project_id, {trace for _, trace, _, name in rows if name is not None})
+        found += [
+            (ordinal, run_id, memory)
+            for ordinal, trace, memory, name in rows
+            if name not in named.get(trace, ())
+            for run_id in runs_of_trace[trace]
+        ]
     served: dict[str, list[str]] = {}
     for _, run_id, memory_id in sorted(found):
         of_run = served.setdefault(run_id, [])

@@ -304,7 +304,7 @@ class InMemoryStore:
 
     def _find_served(self, record: RunRecord) -> tuple[str, ...]:
         traces = {
-            trace_id
+            trace_id: run_ids
             for (project, trace_id), run_ids in self._joined.items()
             if project == record.project_id and record.run_id in run_ids
         }
@@ -312,7 +312,8 @@ class InMemoryStore:
         noted = [
             served
             for project, served in self._served
-            if project == record.project_id and (served.run_id in names or served.trace_id in traces)
+            if project == record.project_id
+            and (served.run_id in names or served.run_id not in traces.get(served.trace_id, (served.run_id,)))
         ]
         noted.sort(key=lambda served: (served.served_ns, served.rank))
         return tuple(dict.fromkeys((*(served.memory_id for served in noted), *record.served_memory_ids)))

@@ -170,6 +170,20 @@ class RunStoreConformance(StoreCase):
         assert found is not None
         assert tuple(found.served) == ("m1", "m2", "m3")
 
+    def test_what_a_named_run_was_served_is_not_another_runs_of_its_trace(self, store: Store) -> None:
+        """A run inside another shares its trace; a name that no run has counts as the trace's."""
+        served = [
+            (PROJECT, Served(memory_id="m1", trace_id=TRACE, run_id="outer", served_ns=1)),
+            (PROJECT, Served(memory_id="m2", trace_id=TRACE, run_id="inner", served_ns=2)),
+            (PROJECT, Served(memory_id="m3", trace_id=TRACE, run_id="unknown", served_ns=3)),
+            (PROJECT, Served(memory_id="m4", trace_id=TRACE, served_ns=4)),
+        ]
+        joined = [(TRACE, "outer"), (TRACE, "inner")]
+        runs = [build_run("outer"), build_run("inner")]
+        store.write_telemetry(build_batch(1, served=served, spans=[build_span(1)], joined=joined, runs=runs))
+        found = [store.find_run(PROJECT, name) for name in ("outer", "inner")]
+        assert [detail and tuple(detail.served) for detail in found] == [("m1", "m3", "m4"), ("m2", "m3", "m4")]
+
     def test_servings_follow_a_trace_into_its_named_run(self, store: Store) -> None:
         """Also when they named the default run."""
         write_run(store)
