@@ -7,6 +7,7 @@ taken up by the next start.
 
 import os
 import secrets
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from collector_plugin.pipeline import Pipeline
+from collector_plugin.quiet_adapters import QuietEmbedder, QuietReflector
 from collector_plugin.settings import EngineOptions
 from reflect_otel import __version__
 from reflect_otel.errors import ConfigError
@@ -29,6 +31,9 @@ from reflect_otel.service.watch import RunWatch
 MAX_WAITERS: Final = 64
 """Most callers that wait for a run at a time."""
 
+_CLOSING_SECONDS: Final = 0.5
+"""How long after its settle delay a run may take to be read."""
+
 
 class Engine:
     """Store, pipeline and learning loop over one data folder, which this process owns until ``stop``.
@@ -43,6 +48,7 @@ class Engine:
 
     def __init__(self, options: EngineOptions) -> None:
         settings = options.settings
+        self._settle_seconds = settings.settle_seconds
         _prepare_folder(options.data_dir)
         with ExitStack() as opened:
             self._store: Store = load_plugin("reflect_otel.stores", options.store)(
@@ -55,8 +61,8 @@ class Engine:
                 start_after=self._store.journal_offset(),
             )
             opened.callback(self._journal.close)
-            self._embedder: Embedder = load_plugin("reflect_otel.embedders", options.embedder)()
-            reflector: Reflector = load_plugin("reflect_otel.reflectors", options.reflector)()
+            self._embedder: Embedder = QuietEmbedder(load_plugin("reflect_otel.embedders", options.embedder)())
+            reflector: Reflector = QuietReflector(load_plugin("reflect_otel.reflectors", options.reflector)())
             table = MemoryTable(load_plugin("reflect_otel.indexes", options.index))
             table.load(self._store.find_vectors())
             self.watch = RunWatch(MAX_WAITERS)
@@ -80,6 +86,20 @@ class Engine:
         """Take work, beginning with what the last process left in the journal."""
         self._loop.start()
         self.pipeline.start()
+
+    def drain(self, timeout_seconds: float) -> None:
+        """Finish what is under way as far as time allows: runs that have ended are read and learned from.
+
+        Runs that have not ended are not waited for; like all the rest they are taken up by the next start.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        self.pipeline.wait_committed(timeout_seconds)
+        settled = min(deadline, time.monotonic() + self._settle_seconds + _CLOSING_SECONDS)
+        while self.pipeline.unclosed_runs and time.monotonic() < settled:
+            time.sleep(_CLOSING_SECONDS / 100)
+        learning = threading.Thread(target=self._loop.run_pending, name="reflect-last-lessons", daemon=True)
+        learning.start()
+        learning.join(max(0.0, deadline - time.monotonic()))
 
     def stop(self, timeout_seconds: float) -> None:
         """Finish what is in flight as far as time allows, then release the data folder."""

@@ -14,6 +14,7 @@ ENV_ENABLED: Final = "REFLECT_ENABLED"
 
 DEFAULT_ENDPOINT: Final = "http://localhost:4317"
 
+_EMBEDDED_SCHEME: Final = "embedded://"
 _DEFAULT_PORTS: Final = {"http": 4317, "https": 443}
 
 
@@ -30,6 +31,24 @@ def read_setting(argument: str | None, variable: str) -> str | None:
     return argument or os.environ.get(variable, "").strip() or None
 
 
+def find_embedded_folder(url: str, *, field: str = "base_url") -> str | None:
+    """The data folder of ``embedded://FOLDER``, as it is written; ``None`` for any other address.
+
+    Raises:
+        InvalidArgument: no folder is named.
+    """
+    scheme, separator, folder = url.strip().partition("://")
+    if f"{scheme.lower()}{separator}" != _EMBEDDED_SCHEME:
+        return None
+    if not folder:
+        raise InvalidArgument(
+            "embedded:// names no data folder; write embedded://./reflect-data, or embedded:///var/lib/reflect for "
+            "an absolute path",
+            field=field,
+        )
+    return folder
+
+
 def parse_address(url: str, *, field: str = "base_url") -> Address:
     """Read ``http://HOST[:PORT]`` (plaintext, port 4317) or ``https://HOST[:PORT]`` (TLS, port 443).
 
@@ -44,7 +63,8 @@ def parse_address(url: str, *, field: str = "base_url") -> Address:
         parts, port = urlsplit(""), 0
     if not parts.hostname:
         raise InvalidArgument(
-            f"{url[:200]!r} is no service address; write http://HOST:PORT for plaintext or https://HOST:PORT for TLS",
+            f"{url[:200]!r} is no service address; write http://HOST:PORT for plaintext, https://HOST:PORT for TLS, "
+            "or embedded://FOLDER for no service at all",
             field=field,
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

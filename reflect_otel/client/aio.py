@@ -1,6 +1,7 @@
 """``AsyncReflectClient``: the calls of ``ReflectClient`` as coroutines, by the same names and defaults."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,7 +10,9 @@ from reflect_otel.client.client import ReflectClient
 from reflect_otel.client.service_calls import DEFAULT_AUGMENT_TIMEOUT_SECONDS, DEFAULT_TIMEOUT_SECONDS
 from reflect_otel.client.trace_calls import DEFAULT_POLL_SECONDS
 from reflect_otel.client.tracing import RunRecorder, TraceScope
+from reflect_otel.client.transport import open_embedded
 from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind, ReviewSource, Trace, TraceSubmission
+from reflect_otel.ports import Settings, Transport
 
 
 class AsyncReflectClient:
@@ -30,8 +33,27 @@ class AsyncReflectClient:
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         *,
         augment_timeout: float = DEFAULT_AUGMENT_TIMEOUT_SECONDS,
+        transport: Transport | None = None,
     ) -> None:
-        self.sync = ReflectClient(base_url, api_key, project_id, timeout, augment_timeout=augment_timeout)
+        self.sync = ReflectClient(
+            base_url, api_key, project_id, timeout, augment_timeout=augment_timeout, transport=transport
+        )
+
+    @classmethod
+    def embedded(
+        cls,
+        path: str | PathLike[str],
+        project_id: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        *,
+        augment_timeout: float = DEFAULT_AUGMENT_TIMEOUT_SECONDS,
+        settings: Settings | None = None,
+        embedder: str | None = None,
+        reflector: str | None = None,
+    ) -> Self:
+        """As ``ReflectClient.embedded``; the first client of a folder opens it, which blocks for some 0.5 s."""
+        transport = open_embedded(path, project_id, settings=settings, embedder=embedder, reflector=reflector)
+        return cls(timeout=timeout, augment_timeout=augment_timeout, transport=transport)
 
     @property
     def recorder(self) -> RunRecorder:

@@ -1,4 +1,4 @@
-"""Blocking calls for coroutines, each in a thread of ours.
+"""Blocking calls for those who must not block: coroutines, and callers with a deadline. Each in a thread of ours.
 
 One gRPC channel serves threads and event loops alike this way: any number of loops, any transport, and nothing of a
 loop survives a fork. The threads are daemons, so that an unanswered call never holds up the end of the process, and
@@ -11,8 +11,11 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, Final, ParamSpec, TypeVar
+
+from reflect_otel.errors import DeadlineExceeded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,6 +43,32 @@ async def run_in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
     _threads.start(work)
     return await outcome
+
+
+def run_with_deadline(call: Callable[[], T], timeout_seconds: float) -> T:
+    """The result of a blocking call, in the caller's context variables.
+
+    Raises:
+        DeadlineExceeded: after ``timeout_seconds``; the call runs on, and its result is dropped.
+    """
+    outcome: Future[T] = Future()
+    within = contextvars.copy_context()
+
+    def work() -> None:
+        try:
+            outcome.set_result(within.run(call))
+        except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
+            outcome.set_exception(error)
+
+    _threads.start(work)
+    try:
+        return outcome.result(timeout_seconds)
+    except TimeoutError:
+        if outcome.done():
+            return outcome.result()
+        raise DeadlineExceeded(
+            f"no answer within {timeout_seconds:g} s; the work goes on, ask again or raise the timeout"
+        ) from None
 
 
 def _without_stop_iteration(error: BaseException) -> BaseException:

@@ -1,22 +1,14 @@
-"""``ReflectClient``: the Reflect SDK's calls, by their names, parameters and results, over gRPC."""
+"""``ReflectClient``: the Reflect SDK's calls, by their names and results, over gRPC or within the process."""
 
+from os import PathLike
 from types import TracebackType
 from typing import Self
 
-from reflect_otel.capture.connection import (
-    DEFAULT_ENDPOINT,
-    ENV_API_KEY,
-    ENV_ENDPOINT,
-    ENV_PROJECT_ID,
-    build_headers,
-    parse_address,
-    read_setting,
-)
-from reflect_otel.client.channel import ServiceChannel
 from reflect_otel.client.memory_calls import MemoryCalls
 from reflect_otel.client.pattern_calls import PatternCalls
 from reflect_otel.client.service_calls import DEFAULT_AUGMENT_TIMEOUT_SECONDS, DEFAULT_TIMEOUT_SECONDS
-from reflect_otel.model.memory import DEFAULT_PROJECT
+from reflect_otel.client.transport import open_embedded, open_transport
+from reflect_otel.ports import Settings, Transport
 
 
 class ReflectClient(MemoryCalls, PatternCalls):
@@ -27,11 +19,13 @@ class ReflectClient(MemoryCalls, PatternCalls):
     InvalidArgument, NotFound, AuthError, RateLimited, Unavailable, DeadlineExceeded.
 
     Args:
-        base_url: ``http://HOST:PORT`` or ``https://HOST:PORT``; else REFLECT_ENDPOINT, else http://localhost:4317.
+        base_url: ``http://HOST:PORT``, ``https://HOST:PORT``, or ``embedded://FOLDER`` for no service at all (see
+            ``embedded``); else REFLECT_ENDPOINT, else http://localhost:4317.
         api_key: else REFLECT_API_KEY; a service bound to this machine needs none.
         project_id: else REFLECT_PROJECT_ID, else ``default``; a key's own project wins.
         timeout: seconds for each call.
         augment_timeout: seconds that ``augment_with_memories`` may delay the agent.
+        transport: a way of your own, instead of ``base_url``, ``api_key`` and ``project_id``; closed with the client.
 
     Raises:
         InvalidArgument: when the address, key or project cannot be used.
@@ -45,12 +39,46 @@ class ReflectClient(MemoryCalls, PatternCalls):
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         *,
         augment_timeout: float = DEFAULT_AUGMENT_TIMEOUT_SECONDS,
+        transport: Transport | None = None,
     ) -> None:
-        address = parse_address(read_setting(base_url, ENV_ENDPOINT) or DEFAULT_ENDPOINT)
-        headers = build_headers(
-            read_setting(api_key, ENV_API_KEY), read_setting(project_id, ENV_PROJECT_ID) or DEFAULT_PROJECT
-        )
-        super().__init__(ServiceChannel(address, headers), timeout, augment_timeout)
+        channel = transport if transport is not None else open_transport(base_url, api_key, project_id)
+        super().__init__(channel, timeout, augment_timeout)
+
+    @classmethod
+    def embedded(
+        cls,
+        path: str | PathLike[str],
+        project_id: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        *,
+        augment_timeout: float = DEFAULT_AUGMENT_TIMEOUT_SECONDS,
+        settings: Settings | None = None,
+        embedder: str | None = None,
+        reflector: str | None = None,
+    ) -> Self:
+        """A client without a service: store, learning loop and retrieval run in this process.
+
+        Same calls, results and errors. One process owns the folder; clients of one folder in one process share what
+        runs over it, and the last to close finishes what is under way. See docs/embedded.md.
+
+        Args:
+            path: the data folder; made when missing. A service can take it over, and the other way round.
+            project_id: else REFLECT_PROJECT_ID, else ``default``.
+            timeout: seconds for each call.
+            augment_timeout: seconds that ``augment_with_memories`` may delay the agent.
+            settings: delays and limits; else those of a service, with a shorter settle delay.
+            embedder: name of an installed embedder.
+            reflector: name of an installed reflector.
+
+        Raises:
+            InvalidArgument: when the project cannot be used.
+            PluginError: the ``server`` extra is not installed, or no such embedder or reflector.
+            ConfigError: the folder cannot be used, or is open in this process with other settings.
+            StoreLocked: another process has the folder; names its PID.
+            StoreError: its content cannot be used.
+        """
+        transport = open_embedded(path, project_id, settings=settings, embedder=embedder, reflector=reflector)
+        return cls(timeout=timeout, augment_timeout=augment_timeout, transport=transport)
 
     def close(self) -> None:
         """Send what runs under ``trace`` left behind, for two seconds at most, and give the connection up.
