@@ -10,18 +10,26 @@ from reflect_otel.client.limited_log import LimitedLog
 _log: Final = LimitedLog(logging.getLogger(__name__))
 
 
-def find_context_position(function: Callable[..., Any]) -> int:
-    """Index of the argument that takes the ``TraceContext``: after ``self`` or ``cls``, else first."""
-    first = next(iter(read_parameters(function)), None)
-    return 1 if first is not None and first.name in {"self", "cls"} else 0
-
-
-def read_parameters(function: Callable[..., Any]) -> Sequence[inspect.Parameter]:
-    """The parameters of a function; none for one that does not tell."""
+def read_signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    """The signature of a function; ``None`` for one that does not tell."""
     try:
-        return tuple(inspect.signature(function).parameters.values())
+        return inspect.signature(function)
     except (TypeError, ValueError):
-        return ()
+        return None
+
+
+def find_receivers(signature: inspect.Signature | None) -> int:
+    """1 for a method, whose first parameter is ``self`` or ``cls``, else 0: where a ``TraceContext`` goes."""
+    first = next(iter(signature.parameters), None) if signature is not None else None
+    return 1 if first in {"self", "cls"} else 0
+
+
+def without_context(signature: inspect.Signature, receivers: int) -> inspect.Signature:
+    """The signature without the parameter that takes the ``TraceContext``; ``*args`` stays."""
+    parameters = list(signature.parameters.values())
+    if len(parameters) > receivers and parameters[receivers].kind is not inspect.Parameter.VAR_POSITIONAL:
+        del parameters[receivers]
+    return signature.replace(parameters=parameters)
 
 
 class TaskOfCall:

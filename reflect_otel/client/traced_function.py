@@ -8,7 +8,7 @@ from functools import partial, wraps
 from typing import Any
 
 from reflect_otel.client.returned import StreamedText, take_returned
-from reflect_otel.client.task_of_call import TaskOfCall, find_context_position, read_parameters
+from reflect_otel.client.task_of_call import TaskOfCall, find_receivers, read_signature, without_context
 from reflect_otel.client.traced_run import TracedRun, TraceOptions
 from reflect_otel.client.tracing import RunRecorder, close_async, open_async
 
@@ -36,8 +36,11 @@ class TracedFunction:
         self._recorder = recorder
         self._function = function
         self._injects = inject_context
-        self._receivers = find_context_position(function)
-        self._signature = self._read_signature()
+        signature = read_signature(function)
+        self._receivers = find_receivers(signature)
+        if inject_context and signature is not None:
+            signature = without_context(signature, self._receivers)
+        self._signature = signature
         self._task = TaskOfCall(function, self._signature, self._receivers, task)
         self._options = replace(options, agent=options.agent or getattr(function, "__name__", None))
 
@@ -49,13 +52,6 @@ class TracedFunction:
         if self._signature is not None:
             replacement.__signature__ = self._signature  # type: ignore[attr-defined]
         return replacement
-
-    def _read_signature(self) -> inspect.Signature | None:
-        parameters = list(read_parameters(self._function))
-        takes_any = any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters)
-        if self._injects and len(parameters) > self._receivers and not takes_any:
-            del parameters[self._receivers]
-        return inspect.Signature(parameters) if parameters or self._injects else None
 
     def _choose_kind(self) -> Callable[..., Any]:
         function = self._function

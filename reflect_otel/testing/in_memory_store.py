@@ -313,7 +313,7 @@ class InMemoryStore:
             served
             for project, served in self._served
             if project == record.project_id
-            and (served.run_id in names or served.run_id not in traces.get(served.trace_id, (served.run_id,)))
+            and (served.run_id in names or served.run_id not in traces.get(served.trace_id or b"", (served.run_id,)))
         ]
         noted.sort(key=lambda served: (served.served_ns, served.rank))
         return tuple(dict.fromkeys((*(served.memory_id for served in noted), *record.served_memory_ids)))
