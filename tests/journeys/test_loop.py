@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from reflect_otel import ReflectClient

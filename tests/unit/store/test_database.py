@@ -35,7 +35,9 @@ while True:
     store.write_telemetry(
         build_batch(
             offset,
-            spans=[build_span(at, trace_id=trace_id, attributes={"text": os.urandom(6_000).hex()}) for at in range(1, 5)],
+            spans=[
+                build_span(at, trace_id=trace_id, attributes={"text": os.urandom(6_000).hex()}) for at in range(1, 5)
+            ],
             joined=[(trace_id, trace_id.hex())],
             runs=[build_run(trace_id.hex(), trace_ids=(trace_id.hex(),))],
         )
