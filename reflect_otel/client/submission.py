@@ -73,7 +73,7 @@ class Submissions:
         try:
             self.send(record, self._try_seconds)
         except TransportError as error:
-            _log.warn("away", "A run record will be sent later: %s", error)
+            _log.warn(f"later {type(error).__name__}", "A run record will be sent later: %s", error)
             self.submit_later(record)
         except ReflectError as error:
             self._give_up(error)

@@ -109,7 +109,7 @@ class RunRecorder:
                 raise
             _log.warn("task", "The task goes on without memories: %s", error)
         except ReflectError as error:
-            _log.warn("augment", "The task goes on without memories: %s", error)
+            _log.warn(f"augment {type(error).__name__}", "The task goes on without memories: %s", error)
         else:
             return codec.read_augmented(answer)
         return AugmentedTask(augmented_task=run.context.task, degraded=True)
