@@ -11,8 +11,9 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from reflect_otel.capture.connection import find_embedded_folder
 from reflect_otel.capture.continuation import ContinuationFinder
-from reflect_otel.capture.otlp_target import read_otlp_target
+from reflect_otel.capture.otlp_target import OtlpTarget, read_otlp_target
 from reflect_otel.capture.run_stamp import restore_run_id
 from reflect_otel.capture.suppression import suppressed_instrumentation
 
@@ -27,11 +28,13 @@ class ReflectSpanExporter(SpanExporter):
     else OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4317. Certificates and compression follow the
     OTEL_EXPORTER_OTLP variables.
 
+    ``embedded://FOLDER`` stores spans with the engine of this process, see ``ReflectClient.embedded``.
+
     Never raises, not even here: a wrong setting is logged, and spans then count as failed. The connection is
     made with the first export, and again in a forked child.
 
     Args:
-        endpoint: ``http://HOST:PORT`` (plaintext) or ``https://HOST:PORT`` (TLS).
+        endpoint: ``http://HOST:PORT`` (plaintext), ``https://HOST:PORT`` (TLS) or ``embedded://FOLDER``.
         api_key: else REFLECT_API_KEY.
         project_id: else REFLECT_PROJECT_ID.
         headers: more gRPC metadata; wins over all other sources.
@@ -55,8 +58,8 @@ class ReflectSpanExporter(SpanExporter):
         self._insecure = insecure
         self._timeout_seconds = timeout
         self._closed = False
-        self._otlp: OTLPSpanExporter | None = None
-        self._inherited: list[OTLPSpanExporter] = []
+        self._otlp: SpanExporter | None = None
+        self._inherited: list[SpanExporter] = []
         self._start_over()
         live_exporters.add(self)
         if hasattr(os, "register_at_fork"):
@@ -71,6 +74,15 @@ class ReflectSpanExporter(SpanExporter):
             self._otlp = None
         self._continuations = ContinuationFinder()
         self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Open the way out now, not with the first export.
+
+        Raises:
+            ReflectError: the setting or the data folder that stands in the way.
+        """
+        with suppressed_instrumentation():
+            self._connect()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch; spans first get the run id that the attribute limit or an untraced agent left out."""
@@ -95,7 +107,7 @@ class ReflectSpanExporter(SpanExporter):
         """Nothing is held back here."""
         return True
 
-    def _connect(self) -> OTLPSpanExporter:
+    def _connect(self) -> SpanExporter:
         with self._lock:
             if self._otlp is None:
                 target = read_otlp_target(
@@ -106,12 +118,7 @@ class ReflectSpanExporter(SpanExporter):
                     headers=self._headers,
                     insecure=self._insecure,
                 )
-                self._otlp = OTLPSpanExporter(
-                    endpoint=target.endpoint,
-                    headers=target.headers,
-                    insecure=target.insecure,
-                    timeout=self._timeout_seconds,
-                )
+                self._otlp = _build_exporter(target, self._timeout_seconds)
             return self._otlp
 
 
@@ -119,7 +126,18 @@ live_exporters: Final[weakref.WeakSet[ReflectSpanExporter]] = weakref.WeakSet()
 """Every exporter of this process that is not shut down."""
 
 
-def _send(otlp: OTLPSpanExporter, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+def _build_exporter(target: OtlpTarget, timeout_seconds: float | None) -> SpanExporter:
+    folder = find_embedded_folder(target.endpoint, field="endpoint")
+    if folder is None:
+        return OTLPSpanExporter(
+            endpoint=target.endpoint, headers=target.headers, insecure=target.insecure, timeout=timeout_seconds
+        )
+    from reflect_otel.capture.embedded_exporters import EmbeddedSpanExporter
+
+    return EmbeddedSpanExporter(folder, target.headers)
+
+
+def _send(otlp: SpanExporter, spans: Sequence[ReadableSpan]) -> SpanExportResult:
     """Export; when a span cannot be encoded, the others still go."""
     try:
         return otlp.export(spans)

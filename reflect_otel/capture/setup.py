@@ -20,15 +20,18 @@ from reflect_otel.capture.connection import (
     ENV_ENDPOINT,
     ENV_PROJECT_ID,
     build_headers,
+    find_embedded_folder,
     parse_address,
     read_setting,
 )
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk._logs.export import LogRecordExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor
 
     from reflect_otel.capture.exporter import ReflectSpanExporter
+    from reflect_otel.capture.otlp_target import OtlpTarget
 
 _logger: Final = logging.getLogger(__name__)
 _lock: Final = threading.Lock()
@@ -53,7 +56,8 @@ def configure(
     (OTEL_TRACES_EXPORTER=reflect), spans are stamped with their run and not sent twice.
 
     Args:
-        endpoint: ``http://HOST:PORT`` or ``https://HOST:PORT``; else the environment as ``ReflectSpanExporter`` says.
+        endpoint: ``http://HOST:PORT``, ``https://HOST:PORT``, or ``embedded://FOLDER`` for no service at all; else
+            the environment as ``ReflectSpanExporter`` says.
         api_key: else REFLECT_API_KEY.
         project_id: else REFLECT_PROJECT_ID.
         service_name: ``service.name`` of the resource, for providers that are set up here.
@@ -62,8 +66,11 @@ def configure(
 
     Raises:
         InvalidArgument: when the address, key or project cannot be used.
+        PluginError, ConfigError, StoreError: with ``embedded://``, as ``ReflectClient.embedded``.
     """
-    if chosen := read_setting(endpoint, ENV_ENDPOINT):
+    chosen = read_setting(endpoint, ENV_ENDPOINT)
+    folder = find_embedded_folder(chosen, field="endpoint") if chosen else None
+    if chosen and folder is None:
         parse_address(chosen, field="endpoint")
     build_headers(read_setting(api_key, ENV_API_KEY), read_setting(project_id, ENV_PROJECT_ID))
     if _is_disabled():
@@ -71,9 +78,12 @@ def configure(
     from reflect_otel.capture.exporter import ReflectSpanExporter
 
     resource = _build_resource(service_name, read_setting(project_id, ENV_PROJECT_ID))
+    exporter = ReflectSpanExporter(endpoint, api_key, project_id, headers, timeout=timeout)
+    if folder is not None:
+        exporter.open()
     with _lock:
         _set_up_tracer_provider(resource)
-        _attach(ReflectSpanExporter(endpoint, api_key, project_id, headers, timeout=timeout))
+        _attach(exporter)
         _set_up_logger_provider(resource, endpoint, api_key, project_id, headers)
 
 
@@ -117,13 +127,14 @@ def _attach(exporter: "ReflectSpanExporter | None") -> None:
         return
     others_export = any(live not in _our_exporters for live in live_exporters)
     processor: RunStampProcessor
-    if exporter is None or others_export:
+    if exporter is not None and (others_export or isinstance(_attached.get(provider), RunSpanProcessor)):
+        exporter.shutdown()
+        exporter = None
+    if exporter is None:
         if provider in _attached:
             return
         processor = RunStampProcessor()
     else:
-        if isinstance(_attached.get(provider), RunSpanProcessor):
-            return
         processor = RunSpanProcessor(exporter)
     provider.add_span_processor(processor)
     _attached[provider] = processor
@@ -150,7 +161,6 @@ def _set_up_logger_provider(
     project_id: str | None,
     headers: Mapping[str, str] | None,
 ) -> None:
-    from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
@@ -159,7 +169,17 @@ def _set_up_logger_provider(
     if type(_logs.get_logger_provider()).__name__ != "ProxyLoggerProvider":
         return
     target = read_otlp_target("LOGS", endpoint=endpoint, api_key=api_key, project_id=project_id, headers=headers)
-    exporter = OTLPLogExporter(endpoint=target.endpoint, headers=target.headers, insecure=target.insecure)
     provider = LoggerProvider(resource=resource)
-    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    provider.add_log_record_processor(BatchLogRecordProcessor(_build_log_exporter(target)))
     _logs.set_logger_provider(provider)
+
+
+def _build_log_exporter(target: "OtlpTarget") -> "LogRecordExporter":
+    folder = find_embedded_folder(target.endpoint, field="endpoint")
+    if folder is not None:
+        from reflect_otel.capture.embedded_exporters import EmbeddedLogExporter
+
+        return EmbeddedLogExporter(folder, target.headers)
+    from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+
+    return OTLPLogExporter(endpoint=target.endpoint, headers=target.headers, insecure=target.insecure)

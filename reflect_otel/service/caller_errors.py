@@ -1,26 +1,31 @@
-"""What a caller sees of an error, without a network: the classes that ``status`` and the gRPC client agree on."""
+"""What a caller sees of an error without a network: as if ``status`` had sent it and the gRPC client had read it."""
 
 import logging
+from collections.abc import Mapping
+from typing import Final
 
-from reflect_otel.errors import (
-    ConfigError,
-    FailedPrecondition,
-    IngestFailed,
-    InvalidArgument,
-    JournalFull,
-    NotFound,
-    PluginError,
-    RateLimited,
-    ReflectError,
-    SchemaMismatch,
-    StoreError,
-    TransportError,
-    Unavailable,
-)
+from reflect_otel import errors
+from reflect_otel.errors import ReflectError, TransportError
 
-_RETRY_SECONDS = 5.0
+_SEEN_AS: Final[Mapping[type[ReflectError], tuple[type[ReflectError], float | None]]] = {
+    ReflectError: (TransportError, None),
+    errors.ConfigError: (errors.FailedPrecondition, None),
+    errors.PluginError: (errors.FailedPrecondition, None),
+    errors.InvalidArgument: (errors.InvalidArgument, None),
+    errors.NotFound: (errors.NotFound, None),
+    errors.FailedPrecondition: (errors.FailedPrecondition, None),
+    TransportError: (errors.Unavailable, 1.0),
+    errors.AuthError: (errors.AuthError, None),
+    errors.RateLimited: (errors.RateLimited, 1.0),
+    errors.DeadlineExceeded: (errors.DeadlineExceeded, None),
+    errors.IngestFailed: (errors.IngestFailed, None),
+    errors.StoreError: (errors.Unavailable, 5.0),
+    errors.JournalFull: (errors.RateLimited, 5.0),
+    errors.SchemaMismatch: (errors.FailedPrecondition, None),
+}
+"""Class and seconds to wait before the next try, by the error's class or the nearest above it."""
 
-_log = logging.getLogger(__name__)
+_log: Final = logging.getLogger(__name__)
 
 
 def build_caller_error(error: Exception) -> ReflectError:
@@ -28,17 +33,12 @@ def build_caller_error(error: Exception) -> ReflectError:
 
     An error that is not a ``ReflectError`` is ours: it is logged with its traceback.
     """
-    match error:
-        case InvalidArgument() | NotFound() | FailedPrecondition() | IngestFailed() | TransportError():
-            return error
-        case JournalFull():
-            return RateLimited(str(error), retry_after_seconds=_RETRY_SECONDS)
-        case ConfigError() | PluginError() | SchemaMismatch():
-            return FailedPrecondition(str(error))
-        case StoreError():
-            return Unavailable(str(error), retry_after_seconds=_RETRY_SECONDS)
-        case ReflectError():
-            return TransportError(str(error))
-        case _:
-            _log.error("unexpected error", exc_info=error)
-            return TransportError(f"unexpected {type(error).__name__} inside reflect-otel; the log has its cause")
+    if not isinstance(error, ReflectError):
+        _log.error("unexpected error", exc_info=error)
+        return TransportError(f"unexpected {type(error).__name__} inside reflect-otel; the log has its cause")
+    seen, retry_seconds = next(_SEEN_AS[kind] for kind in type(error).__mro__ if kind in _SEEN_AS)
+    if isinstance(error, TransportError) and error.retry_after_seconds is not None:
+        retry_seconds = error.retry_after_seconds
+    if issubclass(seen, TransportError):
+        return seen(str(error), field=error.field, retry_after_seconds=retry_seconds)
+    return error if isinstance(error, seen) else seen(str(error), field=error.field)
