@@ -14,7 +14,7 @@ import weakref
 from collections import deque
 from typing import Final
 
-from reflect_otel.client.limited_log import LimitedLog
+from reflect_otel.capture.limited_log import LimitedLog
 from reflect_otel.client.run_record import without_content
 from reflect_otel.errors import InvalidArgument, ReflectError, TransportError
 from reflect_otel.ports import Transport

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from reflect_otel.client.limited_log import LimitedLog
+from reflect_otel.capture.limited_log import LimitedLog
 
 _log: Final = LimitedLog(logging.getLogger(__name__))
 

@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 from opentelemetry import trace
 
+from reflect_otel.capture.limited_log import LimitedLog
 from reflect_otel.client import codec, requests
 from reflect_otel.client.call_threads import run_in_thread
-from reflect_otel.client.limited_log import LimitedLog
 from reflect_otel.client.run_record import Ending, read_ending
 from reflect_otel.client.submission import Submissions
 from reflect_otel.client.trace_context import TraceContext
