@@ -1,0 +1,194 @@
+"""The whole public API in use; never run. ``mypy --strict`` must find nothing in it, and every type must be told.
+
+``assert_type`` is checked by mypy only.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, assert_type
+
+import reflect_otel
+from reflect_otel import (
+    AsyncReflectClient,
+    AugmentedTask,
+    InvalidArgument,
+    Memory,
+    MemoryKind,
+    ReflectClient,
+    ReflectError,
+    ReflectSpanExporter,
+    Review,
+    ReviewResult,
+    ReviewSource,
+    RunSpanProcessor,
+    Trace,
+    TraceContext,
+    TraceResult,
+    TraceSubmission,
+    reflect_trace,
+)
+
+MESSAGES = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hello yourself"}]
+
+
+def client_calls(client: ReflectClient) -> None:
+    augmented = client.augment_with_memories(
+        "task", limit=3, lambda_=0.5, similarity_threshold=0.2, metadata_filter={"team": "shop"}, mmr_lambda=0.7
+    )
+    assert_type(augmented, AugmentedTask)
+    assert_type(augmented.memories, tuple[Memory, ...])
+    assert_type(augmented.augmented_task, str)
+    assert_type(augmented.degraded, bool)
+    assert_type(client.query_memories("task"), list[Memory])
+    submission = client.create_trace(
+        task="task",
+        trajectory=MESSAGES,
+        final_response="hello yourself",
+        retrieved_memory_ids=[memory.id for memory in augmented.memories],
+        model="gpt-5.4-mini",
+        metadata={"source": "cli"},
+        review_result="pass",
+        feedback_text="well done",
+        score=0.9,
+        alpha=0.5,
+        reference_context="a reference",
+        trace_id="run-1",
+    )
+    assert_type(submission, TraceSubmission)
+    assert_type(submission.id, str)
+    assert_type(client.create_trace_and_wait("task", MESSAGES, poll_interval=0.5, wait_timeout=30.0), Trace)
+    trace = client.wait_for_trace(submission.id, require_reviewed=True, poll_interval=0.25, wait_timeout=60.0)
+    assert_type(trace.created_memory_id, str | None)
+    assert_type(trace.review, Review | None)
+    if trace.review is not None:
+        assert_type(trace.review.result, ReviewResult)
+        assert_type(trace.review.source, ReviewSource)
+    assert_type(client.get_trace("abc"), Trace)
+    assert_type(client.list_traces(review_status="pending", agent="a", session_id="s"), list[Trace])
+    assert_type(client.iter_traces(), Iterator[Trace])
+    assert_type(client.review_trace("abc", result="fail", feedback_text="why", source="code"), Trace)
+    assert_type(client.delete_traces(["abc"]), int)
+    memory = client.create_memory("task", "lesson", kind="strategy", success=True, metadata={"a": 1})
+    assert_type(memory.kind, MemoryKind)
+    assert_type(memory.q_value, float)
+    assert_type(client.get_memory(memory.id), Memory)
+    assert_type(client.list_memories(), list[Memory])
+    assert_type(client.iter_memories(), Iterator[Memory])
+
+
+async def async_client_calls() -> None:
+    async with AsyncReflectClient("http://localhost:4317", "key", "project", augment_timeout=0.3) as client:
+        assert_type(await client.augment_with_memories("task"), AugmentedTask)
+        assert_type(await client.create_trace("task", MESSAGES), TraceSubmission)
+        assert_type(await client.create_trace_and_wait("task", MESSAGES), Trace)
+        assert_type(await client.wait_for_trace("abc"), Trace)
+        assert_type(await client.review_trace("abc", result="pass"), Trace)
+        assert_type(await client.list_traces(), list[Trace])
+        assert_type(client.iter_traces(), AsyncIterator[Trace])
+        assert_type(await client.delete_traces(["abc"]), int)
+        assert_type(await client.create_memory("task", "lesson"), Memory)
+        async with client.trace("task") as ctx:
+            assert_type(ctx, TraceContext)
+
+
+def context_manager(client: ReflectClient) -> None:
+    with client.trace(
+        "task",
+        limit=5,
+        lambda_=0.5,
+        blocking=True,
+        auto_fail_on_exception=True,
+        similarity_threshold=0.2,
+        metadata_filter={"team": "shop"},
+        mmr_lambda=0.7,
+        reference_context="a reference",
+        alpha=0.5,
+        agent="support",
+    ) as ctx:
+        assert_type(ctx.task, str)
+        assert_type(ctx.augmented_task, str)
+        assert_type(ctx.memories, tuple[Memory, ...])
+        assert_type(ctx.memory_ids, tuple[str, ...])
+        assert_type(ctx.otel_trace_id, str | None)
+        assert_type(ctx.degraded, bool)
+        ctx.set_output(
+            trajectory=MESSAGES,
+            final_response="hello yourself",
+            result="pass",
+            feedback_text="well done",
+            model="gpt-5.4-mini",
+            metadata={"attempt": 1},
+        )
+    assert_type(ctx.trace_id, str | None)
+
+
+async def decorator(client: ReflectClient, async_client: AsyncReflectClient) -> None:
+    @reflect_trace(client, task=lambda question: question)
+    def bare(ctx: TraceContext, question: str) -> TraceResult:
+        return TraceResult(output=question, trajectory=MESSAGES, result="pass", model="gpt-5.4-mini")
+
+    assert_type(bare("q"), Any)
+
+    @reflect_trace(client)
+    def answer(ctx: TraceContext, question: str, *, urgent: bool = False) -> TraceResult[int]:
+        return TraceResult(7, MESSAGES)
+
+    assert_type(answer("q", urgent=True), int)
+
+    @reflect_trace(async_client, "the task", limit=3)
+    async def async_answer(ctx: TraceContext, question: str) -> TraceResult[int]:
+        return TraceResult(7, MESSAGES)
+
+    assert_type(await async_answer("q"), int)
+
+    @reflect_trace(client)
+    def text(ctx: TraceContext, question: str) -> str:
+        return question
+
+    assert_type(text("q"), str)
+
+    @reflect_trace(client)
+    def stream(ctx: TraceContext, question: str) -> Iterator[str]:
+        yield question
+
+    assert_type(stream("q"), Iterator[str])
+
+    @reflect_trace(client)
+    async def async_stream(ctx: TraceContext, question: str) -> AsyncIterator[str]:
+        yield question
+
+    assert_type(async_stream("q"), AsyncIterator[str])
+
+    @reflect_trace(client, inject_context=False)
+    def plain(question: str) -> str:
+        return question
+
+    assert_type(plain("q"), str)
+
+    class Agent:
+        @reflect_trace(client)
+        def answer(self, ctx: TraceContext, question: str) -> TraceResult[int]:
+            return TraceResult(7, MESSAGES)
+
+    assert_type(Agent().answer("q"), int)
+
+
+def telemetry() -> None:
+    reflect_otel.configure("http://localhost:4317", api_key="key", project_id="project", service_name="shop")
+    with reflect_otel.run("run-1", task="task", agent="support") as run_id:
+        assert_type(run_id, str)
+        assert_type(reflect_otel.review("pass", feedback="why", score=0.5), bool)
+    RunSpanProcessor(ReflectSpanExporter("http://localhost:4317"))
+
+
+def errors(client: ReflectClient) -> None:
+    try:
+        client.review_trace("abc", result="maybe")
+    except InvalidArgument as error:
+        assert_type(error.field, str)
+    except ReflectError as error:
+        assert_type(error.reason, str)
+
+
+if __name__ == "__main__":
+    asyncio.run(async_client_calls())
