@@ -228,7 +228,7 @@ def memories(
 
 @app.command(
     epilog=_examples(
-        "reflect-otel augment 'Cancel the customer's flight'",
+        "reflect-otel augment 'Cancel the flight on May 17'",
         "reflect-otel augment - < task.txt",
     )
 )
@@ -252,7 +252,7 @@ def augment(
     epilog=_examples(
         "reflect-otel doctor",
         "reflect-otel doctor --probe --json",
-        "reflect-otel doctor --data-dir ./data    (while the service is stopped)",
+        "reflect-otel doctor --data-dir ./data    # while the service is stopped",
     )
 )
 def doctor(

@@ -42,6 +42,16 @@ def test_help_names_commands_and_exit_codes():
         assert word in done.stdout
 
 
+@pytest.mark.parametrize(
+    "command", ["serve", "demo", "read", "runs", "run", "review", "memories", "augment", "doctor"]
+)
+def test_examples_in_the_help_can_be_pasted_into_a_shell(command):
+    examples = reflect_otel(command, "--help").stdout.partition("Examples:")[2]
+    assert examples.count(f"reflect-otel {command}") >= 2
+    parsed = subprocess.run(["/bin/sh", "-n"], input=examples, capture_output=True, text=True, check=False)
+    assert parsed.returncode == 0, parsed.stderr
+
+
 def test_version_is_printed():
     assert reflect_otel("--version").stdout.startswith("reflect-otel 0.")
 
