@@ -19,7 +19,7 @@ LOGS_SERVICE: Final = "opentelemetry.proto.collector.logs.v1.LogsService"
 METRICS_SERVICE: Final = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 
 
-class OtlpHandler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no types
+class OtlpHandler(grpc.GenericRpcHandler):
     """The three OTLP services as a gRPC handler that hands over raw bytes."""
 
     def __init__(self, receiver: OtlpReceiver, authenticator: Authenticator) -> None:

@@ -38,6 +38,7 @@ _ID_KEYS: Final = ("call_id", "tool_call_id", "toolCallId", "toolUseId", "tool_u
 _NAME_KEYS: Final = ("name", "toolName", "tool_name", "function_name", "tool")
 _ARGUMENT_KEYS: Final = ("arguments", "args", "input", "parameters", "tool_input", "arguments_json", "kwargs")
 _RESULT_VALUE_KEYS: Final = ("response", "result", "output", "content", "text", "data")
+_OTHER_KINDS: Final = ("image", "audio", "video", "document", "file", "inlineData", "blob")
 _MEDIA_KEYS: Final = ("url", "uri", "file_id", "file_uri", "fileUri", "filename", "name")
 
 
@@ -125,11 +126,8 @@ def _texts(part: Mapping[str, Any], depth: int) -> list[str]:
 def _describe_other(part: Mapping[str, Any], kind: str, depth: int) -> list[str]:
     """A part that is no text: kept by name, without its bytes."""
     if not kind:
-        kind = next(
-            (key for key in ("image", "audio", "video", "document", "file", "inlineData", "blob") if key in part),
-            None,
-        )
-        if kind is None:
+        kind = next((key for key in _OTHER_KINDS if key in part), "")
+        if not kind:
             return [text] if part and (text := write_text(dict(part))) else []
     if kind in ("generic", "compaction", "json"):
         return _texts(part, depth)

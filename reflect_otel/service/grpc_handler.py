@@ -40,7 +40,7 @@ def build_service_handler(operations: Operations, authenticator: Authenticator) 
 
 def _build_handler(
     descriptor: MethodDescriptor, method: Callable[[Call, Any], Any], authenticator: Authenticator
-) -> grpc.RpcMethodHandler:
+) -> "grpc.RpcMethodHandler[Any, Any]":
     def answer(body: bytes, context: grpc.ServicerContext) -> Any:
         try:
             return method(_open_call(context, authenticator), _parse(descriptor, body))
