@@ -17,6 +17,7 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from reflect_otel.capture.connection import ENV_PROJECT_ID, build_headers, read_setting
 from reflect_otel.capture.suppression import suppressed_instrumentation
 from reflect_otel.errors import ReflectError
 from reflect_otel.plugins import load_plugin
@@ -32,14 +33,15 @@ class EmbeddedSpanExporter(SpanExporter):
 
     Args:
         folder: the data folder.
-        headers: as they would be sent; ``x-reflect-project`` names the project.
+        project_id: else REFLECT_PROJECT_ID; where neither is set, each resource may name its own.
+        headers: as they would be sent; ``x-reflect-project`` wins over ``project_id``.
 
     Raises:
         ReflectError: as ``ReflectClient.embedded``.
     """
 
-    def __init__(self, folder: str, headers: Mapping[str, str]) -> None:
-        self._sink = _open_sink(folder, headers)
+    def __init__(self, folder: str, project_id: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        self._sink = _open_sink(folder, project_id, headers)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Store a batch. Raises only for a span that OTLP cannot carry."""
@@ -63,8 +65,8 @@ class EmbeddedSpanExporter(SpanExporter):
 class EmbeddedLogExporter(LogRecordExporter):
     """Hands log records to the engine over a data folder; arguments and errors as ``EmbeddedSpanExporter``."""
 
-    def __init__(self, folder: str, headers: Mapping[str, str]) -> None:
-        self._sink = _open_sink(folder, headers)
+    def __init__(self, folder: str, project_id: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        self._sink = _open_sink(folder, project_id, headers)
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Store a batch. Never raises."""
@@ -85,8 +87,10 @@ class EmbeddedLogExporter(LogRecordExporter):
         return True
 
 
-def _open_sink(folder: str, headers: Mapping[str, str]) -> OtlpSink:
-    sink: OtlpSink = load_plugin("reflect_otel.transports", "embedded")(folder, headers)
+def _open_sink(folder: str, project_id: str | None, headers: Mapping[str, str] | None) -> OtlpSink:
+    sent = build_headers(None, read_setting(project_id, ENV_PROJECT_ID))
+    sent |= {name.lower(): value for name, value in (headers or {}).items()}
+    sink: OtlpSink = load_plugin("reflect_otel.transports", "embedded")(folder, sent)
     _flush_at_exit()
     return sink
 

@@ -11,9 +11,9 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from reflect_otel.capture.connection import find_embedded_folder
+from reflect_otel.capture.connection import ENV_ENDPOINT, find_embedded_folder, read_setting
 from reflect_otel.capture.continuation import ContinuationFinder
-from reflect_otel.capture.otlp_target import OtlpTarget, read_otlp_target
+from reflect_otel.capture.otlp_target import read_otlp_target
 from reflect_otel.capture.run_stamp import restore_run_id
 from reflect_otel.capture.suppression import suppressed_instrumentation
 
@@ -108,8 +108,13 @@ class ReflectSpanExporter(SpanExporter):
         return True
 
     def _connect(self) -> SpanExporter:
+        folder = find_embedded_folder(read_setting(self._endpoint, ENV_ENDPOINT) or "", field="endpoint")
         with self._lock:
-            if self._otlp is None:
+            if self._otlp is None and folder is not None:
+                from reflect_otel.capture.embedded_exporters import EmbeddedSpanExporter
+
+                self._otlp = EmbeddedSpanExporter(folder, self._project_id, self._headers)
+            elif self._otlp is None:
                 target = read_otlp_target(
                     "TRACES",
                     endpoint=self._endpoint,
@@ -118,23 +123,17 @@ class ReflectSpanExporter(SpanExporter):
                     headers=self._headers,
                     insecure=self._insecure,
                 )
-                self._otlp = _build_exporter(target, self._timeout_seconds)
+                self._otlp = OTLPSpanExporter(
+                    endpoint=target.endpoint,
+                    headers=target.headers,
+                    insecure=target.insecure,
+                    timeout=self._timeout_seconds,
+                )
             return self._otlp
 
 
 live_exporters: Final[weakref.WeakSet[ReflectSpanExporter]] = weakref.WeakSet()
 """Every exporter of this process that is not shut down."""
-
-
-def _build_exporter(target: OtlpTarget, timeout_seconds: float | None) -> SpanExporter:
-    folder = find_embedded_folder(target.endpoint, field="endpoint")
-    if folder is None:
-        return OTLPSpanExporter(
-            endpoint=target.endpoint, headers=target.headers, insecure=target.insecure, timeout=timeout_seconds
-        )
-    from reflect_otel.capture.embedded_exporters import EmbeddedSpanExporter
-
-    return EmbeddedSpanExporter(folder, target.headers)
 
 
 def _send(otlp: SpanExporter, spans: Sequence[ReadableSpan]) -> SpanExportResult:

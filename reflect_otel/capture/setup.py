@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
     from reflect_otel.capture.exporter import ReflectSpanExporter
-    from reflect_otel.capture.otlp_target import OtlpTarget
 
 _logger: Final = logging.getLogger(__name__)
 _lock: Final = threading.Lock()
@@ -164,22 +163,25 @@ def _set_up_logger_provider(
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
-    from reflect_otel.capture.otlp_target import read_otlp_target
-
     if type(_logs.get_logger_provider()).__name__ != "ProxyLoggerProvider":
         return
-    target = read_otlp_target("LOGS", endpoint=endpoint, api_key=api_key, project_id=project_id, headers=headers)
     provider = LoggerProvider(resource=resource)
-    provider.add_log_record_processor(BatchLogRecordProcessor(_build_log_exporter(target)))
+    exporter = _build_log_exporter(endpoint, api_key, project_id, headers)
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
     _logs.set_logger_provider(provider)
 
 
-def _build_log_exporter(target: "OtlpTarget") -> "LogRecordExporter":
-    folder = find_embedded_folder(target.endpoint, field="endpoint")
+def _build_log_exporter(
+    endpoint: str | None, api_key: str | None, project_id: str | None, headers: Mapping[str, str] | None
+) -> "LogRecordExporter":
+    folder = find_embedded_folder(read_setting(endpoint, ENV_ENDPOINT) or "", field="endpoint")
     if folder is not None:
         from reflect_otel.capture.embedded_exporters import EmbeddedLogExporter
 
-        return EmbeddedLogExporter(folder, target.headers)
+        return EmbeddedLogExporter(folder, project_id, headers)
     from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 
+    from reflect_otel.capture.otlp_target import read_otlp_target
+
+    target = read_otlp_target("LOGS", endpoint=endpoint, api_key=api_key, project_id=project_id, headers=headers)
     return OTLPLogExporter(endpoint=target.endpoint, headers=target.headers, insecure=target.insecure)
