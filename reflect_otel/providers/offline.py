@@ -118,6 +118,8 @@ def _ordered(calls: Sequence[Call]) -> str:
 def _pitfall(lesson: LearningInput, calls: Sequence[Call]) -> list[str]:
     sentences = _stopped(lesson.trajectory)
     if not calls:
+        if _feedback(lesson):  # whether the agent has tools at all is not known here: the reviewer knows better
+            return sentences
         return sentences + _answered(
             lesson.trajectory,
             "the failed run only talked and called no tool; look the facts up with the tools before answering, "
