@@ -55,10 +55,12 @@ class TracedRun:
 
     Attributes:
         context: what the agent's code sees.
+        service_was_away: whether the service left the request for memories unanswered.
     """
 
     def __init__(self, task: str, options: TraceOptions) -> None:
         self.options = options
+        self.service_was_away = False
         run_id = str(uuid4())
         scope = RunScope(None, None)
         within = build_run_context(run_id, scope)

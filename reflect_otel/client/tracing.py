@@ -85,6 +85,8 @@ class RunRecorder:
                     self._submissions.submit_later(record)
                 elif run.options.blocking:
                     self._submit_and_wait(run, record)
+                elif run.service_was_away:
+                    self._submissions.submit_later(record)
                 else:
                     self._submissions.submit(record)
             run.context.mark_submitted()
@@ -109,6 +111,7 @@ class RunRecorder:
                 raise
             _log.warn("task", "The task goes on without memories: %s", error)
         except ReflectError as error:
+            run.service_was_away = isinstance(error, TransportError)
             _log.warn(f"augment {type(error).__name__}", "The task goes on without memories: %s", error)
         else:
             return codec.read_augmented(answer)

@@ -82,8 +82,7 @@ def test_a_black_hole_costs_the_deadline_and_not_more(black_hole):
         assert agent_run(client).degraded
         times.append(time.perf_counter() - began)
     client._submissions.close(0)
-    assert times[0] < 2 * 0.32  # the first also tries to hand its record over
-    assert max(times[1:]) < 0.32 + 0.05  # a busy machine
+    assert max(times) < 0.32 + 0.08  # a busy machine
 
 
 def test_a_black_hole_does_not_hold_up_an_event_loop(black_hole):
