@@ -94,9 +94,8 @@ class Engine:
         """
         deadline = time.monotonic() + timeout_seconds
         self.pipeline.wait_committed(timeout_seconds)
-        settled = min(deadline, time.monotonic() + self._settle_seconds + _CLOSING_SECONDS)
-        while self.pipeline.unclosed_runs and time.monotonic() < settled:
-            time.sleep(_CLOSING_SECONDS / 100)
+        left_seconds = max(0.0, deadline - time.monotonic())
+        self.pipeline.wait_closed(min(left_seconds, self._settle_seconds + _CLOSING_SECONDS))
         learning = threading.Thread(target=self._loop.run_pending, name="reflect-last-lessons", daemon=True)
         learning.start()
         learning.join(max(0.0, deadline - time.monotonic()))

@@ -70,6 +70,7 @@ class Pipeline:
         self._stopping = threading.Event()
         self._committed = store.journal_offset()
         self._failure = ""
+        self._closing = 0
         self._assembler = RunAssembler(
             settings, store.find_run_ids, self._find_record, store.find_unclosed_runs(), clock()
         )
@@ -100,8 +101,8 @@ class Pipeline:
 
     @property
     def unclosed_runs(self) -> int:
-        """Runs that are open or settling."""
-        return len(self._assembler)
+        """Runs that are open, settling, or closed without their rows being committed yet."""
+        return len(self._assembler) + self._closing  # in this order: a run is never in neither
 
     def accept(self, kind: RecordKind, project_id: str, body: bytes) -> None:
         """Make a checked OTLP request durable.
@@ -134,6 +135,14 @@ class Pipeline:
             return False
         with self._progress:
             return self._progress.wait_for(lambda: self._committed >= target, max(0.0, end - time.monotonic()))
+
+    def wait_closed(self, timeout_seconds: float) -> bool:
+        """Wait until what was accepted before is in the store and no run is open; False when time ran out."""
+        end = time.monotonic() + timeout_seconds
+        if not self.wait_committed(timeout_seconds):
+            return False
+        with self._progress:
+            return self._progress.wait_for(lambda: self.unclosed_runs == 0, max(0.0, end - time.monotonic()))
 
     def close_run(self, project_id: str, run_id: str) -> None:
         """Close a run that is still open, read it and commit it; a closed one is left alone."""
@@ -252,9 +261,15 @@ class Pipeline:
     def _close_due(self, limit: int) -> int:
         with self._lock:
             due = self._assembler.find_due(self._clock(), limit)
-            self._close([self._assembler.close(*key) for key in due])
+            self._closing = len(due)
+            try:
+                self._close([self._assembler.close(*key) for key in due])
+            finally:
+                self._closing = 0
         if due:
             self._on_closed()
+            with self._progress:
+                self._progress.notify_all()
         return len(due)
 
     def _close(self, records: Sequence[RunRecord]) -> None:
