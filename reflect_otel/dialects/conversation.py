@@ -41,11 +41,12 @@ class Transcript:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self._threads: list[_Thread] = []
+        self._keys: dict[int, tuple[Message, Key]] = {}
 
     def add_exchange(self, inputs: Sequence[Message], outputs: Sequence[Message]) -> Entry | None:
         """Append what this call's history and answer add; returns the last entry the call has seen or said."""
         spoken = [message for message in inputs if message.role is not Role.SYSTEM]
-        keys = [message_key(message) for message in spoken]
+        keys = [self._key(message) for message in spoken]
         thread, known = self._find_thread(keys)
         is_first = thread is None
         if thread is None:
@@ -67,6 +68,13 @@ class Transcript:
     def position(self, entry: Entry) -> int:
         """Index of an entry."""
         return next(index for index, other in enumerate(self.entries) if other is entry)
+
+    def _key(self, message: Message) -> Key:
+        """The message's key, worked out once: histories read one after the other share their messages."""
+        known = self._keys.get(id(message))
+        if known is None:
+            known = self._keys[id(message)] = (message, message_key(message))
+        return known[1]
 
     def _find_thread(self, keys: Sequence[Key]) -> tuple[_Thread | None, int]:
         """The thread that this history continues best, and how many of its messages that thread knows."""
@@ -98,21 +106,29 @@ class Transcript:
 
     def _retell(self, thread: _Thread, spoken: Sequence[Message], keys: Sequence[Key]) -> None:
         """Fill what the first telling of a message lacked, and messages that the thread should have begun with."""
-        places: dict[Key, list[int]] = {}
-        for index, key in enumerate(thread.keys):
-            places.setdefault(key, []).append(index)
+        same = _count_common(thread.keys, keys[: len(spoken)])
+        for entry, message in zip(thread.entries, spoken[:same], strict=False):
+            if entry.message is not message:
+                entry.message = merge_tellings(entry.message, message)
+        if same < len(spoken):
+            self._retell_rest(thread, spoken[same:], keys[same:], is_begun=same > 0)
+
+    def _retell_rest(
+        self, thread: _Thread, spoken: Sequence[Message], keys: Sequence[Key], *, is_begun: bool
+    ) -> None:
+        places: dict[Key, list[Entry]] = {}
+        for entry, key in zip(thread.entries, thread.keys, strict=True):
+            places.setdefault(key, []).append(entry)
         unknown: list[tuple[Key, Message]] = []
-        is_begun = False
         for key, message in zip(keys, spoken, strict=False):
-            indexes = places.get(key)
-            if not indexes:
-                if not is_begun or message.role not in _RESPOKEN:
-                    unknown.append((key, message))
-                continue
-            entry = thread.entries[indexes.pop(0) if len(indexes) > 1 else indexes[0]]
-            entry.message = merge_tellings(entry.message, message)
-            self._insert_before(thread, entry, unknown)
-            unknown, is_begun = [], True
+            entries = places.get(key)
+            if entries:
+                entry = entries.pop(0) if len(entries) > 1 else entries[0]
+                entry.message = merge_tellings(entry.message, message)
+                self._insert_before(thread, entry, unknown)
+                unknown, is_begun = [], True
+            elif not is_begun or message.role not in _RESPOKEN:
+                unknown.append((key, message))
 
     def _insert_before(self, thread: _Thread, entry: Entry, unknown: Sequence[tuple[Key, Message]]) -> None:
         for key, message in unknown:
@@ -153,17 +169,19 @@ def align(thread: Sequence[Key], history: Sequence[Key]) -> tuple[int, int]:
     Four cases: the history grows the thread; it is a part of it (a retry); its head was trimmed away, so that its
     beginning is the thread's end; single messages were rewritten on the way.
     """
-    common = 0
-    for mine, theirs in zip(thread, history, strict=False):
-        if mine != theirs:
-            break
-        common += 1
+    common = _count_common(thread, history)
     if common == len(thread) or common == len(history):
         return common, common
     trimmed = _find_overlap(thread, history, common)
     if trimmed:
         return common + trimmed, common + trimmed
     return _align_rewritten(thread, history, common)
+
+
+def _count_common(thread: Sequence[Key], history: Sequence[Key]) -> int:
+    """Length of the common beginning."""
+    pairs = enumerate(zip(thread, history, strict=False))
+    return next((index for index, (mine, theirs) in pairs if mine != theirs), min(len(thread), len(history)))
 
 
 def _find_overlap(thread: Sequence[Key], history: Sequence[Key], pinned: int) -> int:

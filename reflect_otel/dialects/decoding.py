@@ -14,9 +14,8 @@ MAX_DEPTH: Final = 40
 
 MAX_REPR_CHARACTERS: Final = 256 * 1024
 
-_LONE_SURROGATE: Final = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
-)
+_JSON: Final = json.JSONDecoder(strict=False, parse_constant=str)
+_SURROGATE: Final = re.compile(r"\\u[dD](?:[89abAB]..(\\u[dD][c-fC-F]..)?|[c-fC-F]..)", re.DOTALL)
 _UNKNOWN_ESCAPE: Final = re.compile(r"\\[^\\'\"abfnrtvxuUN0-7\n]")
 
 
@@ -40,10 +39,17 @@ def decode(value: AttributeValue, problems: list[str] | None = None, *, nested: 
 
 def _parse(text: str, problems: list[str] | None) -> Any:
     try:
-        parsed = json.loads(text, strict=False, parse_constant=str)
+        parsed = _JSON.decode(text)
     except (ValueError, RecursionError):
         return _parse_damaged(text, problems)
-    return _clean(parsed, 0) if _LONE_SURROGATE.search(text) else parsed
+    return _clean(parsed, 0) if _has_half_pair(text) else parsed
+
+
+def _has_half_pair(text: str) -> bool:
+    """Whether JSON text holds an escaped half of a surrogate pair, which ``json`` lets through."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return False
+    return any(not found[1] for found in _SURROGATE.finditer(text))
 
 
 def _parse_damaged(text: str, problems: list[str] | None) -> Any:
@@ -119,7 +125,7 @@ def write_text(value: Any) -> str | None:
 
 
 def _describe(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return dict(value)
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return list(value)

@@ -7,7 +7,7 @@ events mode; Azure AI, Strands and Semantic Kernel put the same events on the sp
 Source: open-telemetry/semantic-conventions v1.36.0, ``docs/gen-ai/gen-ai-events.md``; v1.27.0 for the content events.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from reflect_otel.dialects.decoding import decode
@@ -71,7 +71,7 @@ def _events(span: SpanRecord, logs: Sequence[LogRecord]) -> Iterator[tuple[str, 
 def _body(value: Any) -> Any:
     """The message in the event: its body, or the attribute that holds it as JSON, or the attributes themselves."""
     body = decode(value)
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return body
     for key in _BODY_KEYS:
         if key in body:
@@ -84,4 +84,4 @@ def _decode_field(key: str, value: Any) -> Any:
 
 
 def _finish_reason(body: Any) -> str | None:
-    return read_finish_reason(body.get("finish_reason")) if isinstance(body, Mapping) else None
+    return read_finish_reason(body.get("finish_reason")) if isinstance(body, dict) else None

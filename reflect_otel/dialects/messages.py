@@ -5,7 +5,7 @@ Bedrock messages, serialised LangChain messages, or OpenInference's wrapped ones
 A tool result that travels inside a user message becomes a message of role ``tool``, as the model's API defines it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -60,15 +60,19 @@ def read_messages(value: Any, role: Role = Role.USER, problems: list[str] | None
         role: who speaks where the value does not say.
         problems: gets a sentence for text that was cut.
     """
-    return tuple(_merge_turns(_iter_messages(decode(value, problems), role, 0)))
+    return join_turns((), split_messages(decode(value, problems), role))
+
+
+def split_messages(value: Any, role: Role = Role.USER) -> Iterator[Message]:
+    """The messages of a decoded value as they stand, before the pieces of one turn are joined."""
+    return _iter_messages(value, role, 0)
 
 
 def read_instructions(value: Any, problems: list[str] | None = None) -> tuple[Message, ...]:
     """A system prompt: text, JSON text, or a list of parts; empty when there is none."""
     decoded = decode(value, problems)
-    if isinstance(decoded, Mapping | list | tuple) and any(
-        isinstance(item, Mapping) and "role" in item
-        for item in ([decoded] if isinstance(decoded, Mapping) else decoded)
+    if isinstance(decoded, dict | list | tuple) and any(
+        isinstance(item, dict) and "role" in item for item in ([decoded] if isinstance(decoded, dict) else decoded)
     ):
         return read_messages(decoded, Role.SYSTEM)
     text = read_content(decoded).text
@@ -99,7 +103,7 @@ def _iter_messages(value: Any, role: Role, depth: int) -> Iterator[Message]:
         yield Message(role=role, content=value)
     elif depth > MAX_DEPTH:
         return
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         yield from _iter_entry(value, role, depth)
     elif isinstance(value, Sequence) and not isinstance(value, bytes):
         if _is_pair(value):
@@ -142,14 +146,14 @@ def _unwrap(entry: Mapping[str, Any]) -> Any:
     """The message inside an envelope, or ``None`` when the entry is the message."""
     if any("." in key for key in entry if isinstance(key, str) and key.startswith("message.")):
         return _undot(entry)
-    if entry.get("lc") is not None and isinstance(entry.get("kwargs"), Mapping):
+    if entry.get("lc") is not None and isinstance(entry.get("kwargs"), dict):
         path = entry.get("id")
         name = path[-1] if isinstance(path, list) and path else None
         return {"type": name, **entry["kwargs"], "role": entry["kwargs"].get("role") or name}
-    if isinstance(entry.get("data"), Mapping) and find_word(entry, ("type",)) in _LANGCHAIN_TYPES:
+    if isinstance(entry.get("data"), dict) and find_word(entry, ("type",)) in _LANGCHAIN_TYPES:
         return {**entry["data"], "role": entry["data"].get("role") or entry["type"]}
     message = entry.get("message")
-    if isinstance(message, Mapping):
+    if isinstance(message, dict):
         beside = {key: entry[key] for key in ("finish_reason", "tool_calls") if entry.get(key) is not None}
         return {**beside, **message}
     if message is not None and "content" not in entry and "parts" not in entry:
@@ -185,13 +189,13 @@ def _iter_chat(entry: Mapping[str, Any], default: Role) -> Iterator[Message]:
 
 def _tool_calls(entry: Mapping[str, Any]) -> list[ToolCall]:
     calls = decode(entry.get("tool_calls") or entry.get("toolCalls"))
-    if not calls and isinstance(entry.get("additional_kwargs"), Mapping):
+    if not calls and isinstance(entry.get("additional_kwargs"), dict):
         calls = entry["additional_kwargs"].get("tool_calls")
-    if not calls and isinstance(entry.get("function_call"), Mapping):
+    if not calls and isinstance(entry.get("function_call"), dict):
         calls = [entry["function_call"]]
     if not isinstance(calls, list | tuple):
         return []
-    return [read_tool_call(call) for call in calls if isinstance(call, Mapping)]
+    return [read_tool_call(call) for call in calls if isinstance(call, dict)]
 
 
 def _plain_tool_message(entry: Mapping[str, Any], content: Content, response_id: Any) -> Message:
@@ -233,18 +237,20 @@ def _spoken(entry: Mapping[str, Any], role: Role, content: Content) -> Message |
     )
 
 
-def _merge_turns(messages: Iterator[Message]) -> Iterator[Message]:
-    """Join the pieces of one assistant turn, which some APIs send as several items."""
-    turn: Message | None = None
-    for message in messages:
-        if turn is not None and _same_turn(turn, message):
-            turn = merge_turn(turn, message)
-            continue
-        if turn is not None:
-            yield turn
-        turn = message
-    if turn is not None:
-        yield turn
+def join_turns(joined: Sequence[Message], added: Iterable[Message]) -> tuple[Message, ...]:
+    """Join the pieces of one assistant turn, which some APIs send as several items.
+
+    Args:
+        joined: messages that are joined already.
+        added: what follows them.
+    """
+    messages = list(joined)
+    for message in added:
+        if messages and _same_turn(messages[-1], message):
+            messages[-1] = merge_turn(messages[-1], message)
+        else:
+            messages.append(message)
+    return tuple(messages)
 
 
 def _same_turn(turn: Message, after: Message) -> bool:

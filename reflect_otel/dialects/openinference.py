@@ -5,7 +5,7 @@ Where an instrumentation records only the raw request and response, those are re
 Source: Arize-ai/openinference, ``spec/semantic_conventions.md``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from reflect_otel import attributes as keys
@@ -85,7 +85,7 @@ def _read_call(attributes: Attributes, work: Work, problems: list[str]) -> tuple
     if work is not Work.MODEL_CALL:
         return ProviderCall(), ProviderCall()
     answer = decode(attributes.get("output.value"), problems)
-    answered = read_response(answer) if isinstance(answer, Mapping) else ProviderCall()
+    answered = read_response(answer) if isinstance(answer, dict) else ProviderCall()
     inputs = _read_flattened(attributes, "llm.input_messages.")
     outputs = _read_flattened(attributes, "llm.output_messages.")
     asked = ProviderCall(messages=inputs)
@@ -114,12 +114,12 @@ def _read_agent(attributes: Attributes, metadata: Any, work: Work) -> str | None
 
 
 def _metadata_text(metadata: Any, *names: str) -> str | None:
-    return find_text(metadata, *names) if isinstance(metadata, Mapping) else None
+    return find_text(metadata, *names) if isinstance(metadata, dict) else None
 
 
 def _requested_model(attributes: Attributes) -> str | None:
     parameters = decode(attributes.get("llm.invocation_parameters"))
-    return find_text(parameters, "model", "model_name") if isinstance(parameters, Mapping) else None
+    return find_text(parameters, "model", "model_name") if isinstance(parameters, dict) else None
 
 
 def _read_usage(attributes: Attributes, recorded: TokenUsage) -> TokenUsage:

@@ -6,7 +6,7 @@ decorator spans with entity input and output, association properties, and the in
 Source: traceloop/openllmetry, ``opentelemetry-semantic-conventions-ai``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from reflect_otel import attributes as keys
@@ -103,7 +103,7 @@ def _read_agent(attributes: Attributes, work: Work) -> str | None:
 
 def _finish_reason(completion: Any) -> str | None:
     if isinstance(completion, list):
-        return read_finish_reason([item.get("finish_reason") for item in completion if isinstance(item, Mapping)])
+        return read_finish_reason([item.get("finish_reason") for item in completion if isinstance(item, dict)])
     return None
 
 

@@ -69,7 +69,7 @@ def _add(content: Content, value: Any, depth: int) -> None:
         content.texts.append(value)
     elif depth > MAX_DEPTH:
         return
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         _add_part(content, value, depth)
     elif isinstance(value, Iterable) and not isinstance(value, bytes):
         for item in value:
@@ -78,7 +78,7 @@ def _add(content: Content, value: Any, depth: int) -> None:
 
 def _add_part(content: Content, part: Mapping[str, Any], depth: int) -> None:
     kind = find_word(part, ("type", "part_kind", "block_type", "kind"))
-    if isinstance(part.get("message_content"), Mapping):
+    if isinstance(part.get("message_content"), dict):
         _add_part(content, part["message_content"], depth + 1)
     elif (call := part if kind in _CALL_TYPES else _inner(part, _CALL_KEYS)) is not None:
         content.calls.append(read_tool_call(call))
@@ -96,7 +96,7 @@ def _add_part(content: Content, part: Mapping[str, Any], depth: int) -> None:
 def _inner(part: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any] | None:
     for name in names:
         value = part.get(name)
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             return value
     return None
 
@@ -115,7 +115,7 @@ def _texts(part: Mapping[str, Any], depth: int) -> list[str]:
         value = part.get(key)
         if isinstance(value, str):
             return [value]
-        if isinstance(value, Mapping | list | tuple) and value:
+        if isinstance(value, dict | list | tuple) and value:
             inner = Content()
             _add(inner, value, depth + 1)
             if inner.texts or inner.reasoning:
@@ -150,20 +150,24 @@ def find(source: Mapping[str, Any], names: Iterable[str]) -> Any:
 
 def find_word(source: Mapping[str, Any], names: Iterable[str]) -> str:
     """The first of these that is non-empty text, else the empty text."""
-    return next((value for name in names if isinstance(value := source.get(name), str) and value), "")
+    for name in names:
+        value = source.get(name)
+        if value and isinstance(value, str):
+            return value
+    return ""
 
 
 def find_mapping(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """The object under this key, or an empty one."""
     value = source.get(name)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def read_tool_call(call: Mapping[str, Any]) -> ToolCall:
     """A tool call of any shape; ``function`` may hold name and arguments, or be the name."""
     inner = call.get("function") or call.get("tool_call") or call.get("functionCall")
-    source: Mapping[str, Any] = inner if isinstance(inner, Mapping) else call
-    if source is not call and isinstance(source.get("function"), Mapping):
+    source: Mapping[str, Any] = inner if isinstance(inner, dict) else call
+    if source is not call and isinstance(source.get("function"), dict):
         return read_tool_call({"id": find(call, _ID_KEYS), **source})
     name = find(source, _NAME_KEYS)
     if name is None and isinstance(inner, str):
@@ -183,7 +187,7 @@ def read_arguments(value: Any) -> dict[str, Any]:
     decoded = decode(value)
     if isinstance(decoded, str):
         decoded = read_literal(decoded) or decoded
-    if isinstance(decoded, Mapping):
+    if isinstance(decoded, dict):
         return {str(key): item for key, item in decoded.items()}
     if decoded is None or decoded == "":
         return {}
@@ -213,9 +217,9 @@ def read_tool_response(result: Mapping[str, Any]) -> ToolResponse:
 
 def _plain(value: Any) -> Any:
     """A result that is wrapped in text parts as its text; any other value as it is."""
-    if isinstance(value, Mapping) and value.get("type") in ("text", "json", "error-text", "error-json"):
+    if isinstance(value, dict) and value.get("type") in ("text", "json", "error-text", "error-json"):
         return value.get("value", value.get("text", value.get("content")))
-    is_parts = isinstance(value, list) and value and all(isinstance(part, Mapping) for part in value)
+    is_parts = isinstance(value, list) and value and all(isinstance(part, dict) for part in value)
     if is_parts and all(part.get("type") in (None, "text") and isinstance(part.get("text"), str) for part in value):
         return "\n".join(part["text"] for part in value)
     if is_parts and len(value) == 1 and set(value[0]) == {"json"}:

@@ -69,12 +69,12 @@ class ProviderCall:
 def read_request(value: Any, problems: list[str] | None = None) -> ProviderCall:
     """A recorded request: system prompt and messages; plain text is one user message."""
     request = decode(value, problems)
-    if not isinstance(request, Mapping):
+    if not isinstance(request, dict):
         return ProviderCall(messages=read_messages(request, Role.USER, problems))
     if "role" in request or "parts" in request:
         return ProviderCall(messages=read_messages(request, Role.USER, problems))
     inner = request.get("kwargs") or request.get("request") or request.get("body")
-    if isinstance(inner, Mapping) and find(inner, _INPUT_KEYS) is not None:
+    if isinstance(inner, dict) and find(inner, _INPUT_KEYS) is not None:
         return read_request(inner, problems)
     config = find_mapping(request, "config")
     system = find(request, _SYSTEM_KEYS) or find(config, _SYSTEM_KEYS)
@@ -88,7 +88,7 @@ def read_request(value: Any, problems: list[str] | None = None) -> ProviderCall:
 
 
 def _parts_of(system: Any) -> Any:
-    return system["parts"] if isinstance(system, Mapping) and "parts" in system else system
+    return system["parts"] if isinstance(system, dict) and "parts" in system else system
 
 
 def read_response(value: Any, problems: list[str] | None = None) -> ProviderCall:
@@ -97,11 +97,11 @@ def read_response(value: Any, problems: list[str] | None = None) -> ProviderCall
     if (
         isinstance(response, list)
         and len(response) == 1
-        and isinstance(response[0], Mapping)
+        and isinstance(response[0], dict)
         and "role" not in response[0]
     ):
         response = response[0]
-    if not isinstance(response, Mapping):
+    if not isinstance(response, dict):
         return ProviderCall(messages=read_messages(response, Role.ASSISTANT, problems))
     model = find(response, ("model", "model_name", "modelVersion", "model_id"))
     identifier = find(response, ("id", "response_id", "responseId"))
@@ -120,24 +120,24 @@ def _answers(value: Any, depth: int) -> tuple[Message, ...]:
     value = decode(value)
     if depth > _MAX_NESTING or value is None:
         return ()
-    if isinstance(value, Mapping) and not _is_message(value):
+    if isinstance(value, dict) and not _is_message(value):
         inner = find(value, _OUTPUT_KEYS)
         if isinstance(inner, str):
             return (Message(role=Role.ASSISTANT, content=inner),)
-        if isinstance(inner, Mapping) and isinstance(value.get("message"), Mapping):
+        if isinstance(inner, dict) and isinstance(value.get("message"), dict):
             return read_messages(value, Role.ASSISTANT)
-        if isinstance(inner, list) and inner and isinstance(inner[0], Mapping | list) and not _is_message(inner[0]):
+        if isinstance(inner, list) and inner and isinstance(inner[0], dict | list) and not _is_message(inner[0]):
             return tuple(message for item in inner for message in _answers(item, depth + 1))
         return _answers(inner, depth + 1)
     if isinstance(value, list) and value and isinstance(value[0], list):
         return tuple(message for item in value for message in _answers(item, depth + 1))
-    if isinstance(value, list) and value and isinstance(value[0], Mapping) and not _is_message(value[0]):
+    if isinstance(value, list) and value and isinstance(value[0], dict) and not _is_message(value[0]):
         return tuple(message for item in value for message in _answers(item, depth + 1))
     return read_messages(value, Role.ASSISTANT)
 
 
 def _is_message(value: Any) -> bool:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return False
     if value.get("lc") is not None or ("data" in value and "type" in value):
         return True
@@ -147,9 +147,9 @@ def _is_message(value: Any) -> bool:
 def read_provider_usage(response: Mapping[str, Any]) -> TokenUsage:
     """Token counts of a response in the provider's own words."""
     usage = find(response, ("usage", "usage_metadata", "usageMetadata", "token_usage", "tokenUsage"))
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         output = response.get("llm_output")
-        return read_provider_usage(output) if isinstance(output, Mapping) else TokenUsage()
+        return read_provider_usage(output) if isinstance(output, dict) else TokenUsage()
     details = find(usage, ("prompt_tokens_details", "input_tokens_details", "input_token_details"))
     completion = find(usage, ("completion_tokens_details", "output_tokens_details", "output_token_details"))
     prompt = find_number(usage, *_PROMPT_KEYS)
@@ -159,10 +159,10 @@ def read_provider_usage(response: Mapping[str, Any]) -> TokenUsage:
         prompt += cached + (find_number(usage, "cache_creation_input_tokens", "cacheWriteInputTokens") or 0)
     if cached is None:
         cached = find_number(usage, "cached_content_token_count", "cachedContentTokenCount", "cached_tokens")
-    if cached is None and isinstance(details, Mapping):
+    if cached is None and isinstance(details, dict):
         cached = find_number(details, "cached_tokens", "cache_read")
     reasoning = find_number(usage, "thoughts_token_count", "thoughtsTokenCount", "reasoning_tokens")
-    if reasoning is None and isinstance(completion, Mapping):
+    if reasoning is None and isinstance(completion, dict):
         reasoning = find_number(completion, "reasoning_tokens", "reasoning")
     return TokenUsage(
         input_tokens=prompt,

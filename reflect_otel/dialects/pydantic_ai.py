@@ -8,7 +8,8 @@ from typing import Final
 
 from reflect_otel import attributes as keys
 from reflect_otel.dialects.decoding import find_text
-from reflect_otel.dialects.messages import read_instructions, read_messages
+from reflect_otel.dialects.histories import read_history
+from reflect_otel.dialects.messages import read_instructions
 from reflect_otel.dialects.tool_values import read_tool_values
 from reflect_otel.model.reading import SpanReading, Work
 from reflect_otel.model.spans import LogRecord, SpanRecord
@@ -36,7 +37,7 @@ class PydanticAIReader:
         is_tool = "tool_arguments" in attributes
         is_agent = not is_tool and "agent_name" in attributes
         messages = next((value for key in _MESSAGE_KEYS if (value := attributes.get(key)) is not None), None)
-        history = read_messages(messages, Role.USER, problems)
+        history = read_history(messages, Role.USER, problems)
         instructions = read_instructions(attributes.get(keys.GEN_AI_SYSTEM_INSTRUCTIONS)) if history else ()
         return SpanReading(
             work=Work.TOOL_RUN if is_tool else Work.AGENT_RUN if is_agent else Work.OTHER,

@@ -12,7 +12,7 @@ _CUT_ESCAPE: Final = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)\Z")
 def salvage_json(text: str) -> Any:
     """The value up to the cut, with the cut string kept as far as it goes; ``None`` when there is none to save."""
     stack, in_string, safe, safe_stack = _scan(text)
-    if not stack or len(stack) > _MAX_NESTING:
+    if not stack:
         return None
     closers = "".join(_CLOSERS[opener] for opener in reversed(stack))
     candidates = [_strip_escape(text) + '"' + closers] if in_string else [text + closers]
@@ -41,6 +41,8 @@ def _scan(text: str) -> tuple[list[str], bool, int, list[str]]:
             position = end
         elif letter in "{[":
             stack.append(letter)
+            if len(stack) > _MAX_NESTING:
+                return [], False, 0, []
             safe, safe_stack = position + 1, stack.copy()
         elif letter in "}]":
             if not stack or _CLOSERS[stack.pop()] != letter:

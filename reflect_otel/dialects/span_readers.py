@@ -5,7 +5,7 @@ written in several dialects at once; the reader of lowest rank speaks first and 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 from reflect_otel import attributes as keys
 from reflect_otel.dialects.decoding import find_text
 from reflect_otel.errors import PluginError
-from reflect_otel.model.reading import SpanReading, TokenUsage, ToolRun, Work
+from reflect_otel.model.reading import SpanReading, TokenUsage, ToolRun
 from reflect_otel.model.spans import LogRecord, SpanRecord, StatusCode
 from reflect_otel.plugins import find_plugin_names, load_plugin
 from reflect_otel.ports import DialectReader
@@ -87,7 +87,7 @@ def read_span(span: SpanRecord, logs: Sequence[LogRecord]) -> ReadSpan:
             reason = f"span {span.span_id.hex()}: the {reader.name} reader failed: {type(error).__name__}: {error}"
             reading = replace(reading, problems=(*reading.problems, reason[:300]))
             continue
-        reading = merge_readings(reading, own) if dialects else replace(own, problems=reading.problems + own.problems)
+        reading = merge_readings(reading, own) if dialects or reading.problems else own
         dialects.append(reader.name)
     return ReadSpan(span, reading, tuple(dialects), find_error(span))
 
@@ -104,43 +104,35 @@ def find_error(span: SpanRecord) -> str | None:
     return span.status_message or (kind if isinstance(kind, str) else "") or "error"
 
 
-_FILLED: Final[dict[str, Callable[[Any], bool]]] = {
-    "work": lambda work: work is not Work.OTHER,
-    "usage": lambda _: False,
-    "tool": lambda _: False,
-    "problems": lambda _: False,
-    "failed_attempts": bool,
-}
+_MERGED_BY_PART: Final = frozenset({"usage", "tool", "problems"})
+_UNKNOWN: Final = tuple(
+    (item.name, getattr(SpanReading(), item.name)) for item in fields(SpanReading) if item.name not in _MERGED_BY_PART
+)
+"""Field names with the value that says nothing."""
 
 
 def merge_readings(first: SpanReading, *others: SpanReading) -> SpanReading:
     """One reading from several of the same work: each fact from the first that knows it."""
     merged = first
     for other in others:
-        changes: dict[str, Any] = {}
-        for name in _FIELD_NAMES:
-            filled = _FILLED.get(name, _is_known)
-            mine, theirs = getattr(merged, name), getattr(other, name)
-            if not filled(mine) and mine != theirs:
-                changes[name] = theirs
-        changes["usage"] = merge_usage(merged.usage, other.usage)
-        changes["tool"] = merge_tool_runs(merged.tool, other.tool)
-        changes["problems"] = tuple(dict.fromkeys(merged.problems + other.problems))
-        merged = replace(merged, **changes)
+        changes: dict[str, Any] = {
+            name: getattr(other, name)
+            for name, unknown in _UNKNOWN
+            if getattr(merged, name) == unknown and getattr(other, name) != unknown
+        }
+        if other.usage != _NO_USAGE:
+            changes["usage"] = merge_usage(merged.usage, other.usage)
+        if other.tool is not None:
+            changes["tool"] = merge_tool_runs(merged.tool, other.tool)
+        if other.problems:
+            changes["problems"] = tuple(dict.fromkeys(merged.problems + other.problems))
+        if changes:
+            merged = replace(merged, **changes)
     return merged
-
-
-_FIELD_NAMES: Final = tuple(field.name for field in fields(SpanReading))
-
-
-def _is_known(value: Any) -> bool:
-    return value is not None and value != () and value is not False
 
 
 def merge_usage(first: TokenUsage, second: TokenUsage) -> TokenUsage:
     """Each count from the first that knows it."""
-    if second == _NO_USAGE:
-        return first
     return TokenUsage(
         input_tokens=_either(first.input_tokens, second.input_tokens),
         output_tokens=_either(first.output_tokens, second.output_tokens),

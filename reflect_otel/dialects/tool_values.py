@@ -29,15 +29,15 @@ def read_tool_values(name: str, call_id: str | None, entered: Any, left: Any) ->
 
 def _read_input(value: Any) -> tuple[dict[str, Any], str | None]:
     decoded = decode(value)
-    if not isinstance(decoded, Mapping):
+    if not isinstance(decoded, dict):
         return read_arguments(decoded), None
     if "input_str" in decoded:
         named = decoded.get("kwargs")
-        identifier = named.get("tool_call_id") if isinstance(named, Mapping) else None
+        identifier = named.get("tool_call_id") if isinstance(named, dict) else None
         return read_arguments(find(decoded, ("inputs", "input_str"))), _id(identifier)
     if decoded and set(decoded) <= {"args", "kwargs"}:
         named, positional = decoded.get("kwargs"), decoded.get("args")
-        if isinstance(named, Mapping) and (named or not positional):
+        if isinstance(named, dict) and (named or not positional):
             return read_arguments(named), None
         return {"args": positional} if positional else {}, None
     if decoded.get("type") == "tool_call" and ("args" in decoded or "arguments" in decoded):
@@ -49,7 +49,7 @@ def _read_output(value: Any) -> tuple[Any, str | None, str | None]:
     decoded = decode(value)
     if isinstance(decoded, list) and len(decoded) == 1:
         decoded = decoded[0]
-    if not isinstance(decoded, Mapping):
+    if not isinstance(decoded, dict):
         return unquote(value), None, None
     message = _find_tool_message(decoded)
     if message is not None:
@@ -63,10 +63,10 @@ def _read_output(value: Any) -> tuple[Any, str | None, str | None]:
 
 def _find_tool_message(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
     inner = find(value, ("kwargs",) if "lc" in value else ("data",) if "type" in value else _OUTPUT_ENVELOPES)
-    if isinstance(inner, Mapping) and ("lc" in inner or isinstance(inner.get("data"), Mapping)):
+    if isinstance(inner, dict) and ("lc" in inner or isinstance(inner.get("data"), dict)):
         return _find_tool_message(inner)
     for message in (inner, value):
-        if isinstance(message, Mapping) and "tool_call_id" in message and "content" in message:
+        if isinstance(message, dict) and "tool_call_id" in message and "content" in message:
             return message
     return None
 
