@@ -7,8 +7,8 @@ key are one run. A log record follows its span, else its trace.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from reflect_otel import attributes as keys
 from reflect_otel.dialects.span_readers import is_agent_span
+from reflect_otel.model.run_ids import read_run_id
 from reflect_otel.model.spans import LogRecord, Run, SpanRecord
 
 __all__ = ["group_runs", "is_agent_span", "run_id_of", "select_run"]
@@ -16,8 +16,7 @@ __all__ = ["group_runs", "is_agent_span", "run_id_of", "select_run"]
 
 def run_id_of(record: SpanRecord | LogRecord) -> str | None:
     """The run id that this span or log record itself carries."""
-    value = record.attributes.get(keys.REFLECT_RUN_ID)
-    return value if isinstance(value, str) and value else None
+    return read_run_id(record.attributes)
 
 
 def group_runs(spans: Iterable[SpanRecord], logs: Iterable[LogRecord]) -> list[Run]:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from reflect_otel import attributes as keys
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.memory import Review, ReviewResult, ReviewSignal, ReviewSource
+from reflect_otel.model.run_ids import read_run_id
 from reflect_otel.model.spans import Attributes, LogRecord, SpanRecord
 from reflect_otel.ports import Settings
 
@@ -60,17 +61,17 @@ def _span_reviews(span: SpanRecord, settings: Settings) -> Iterator[ReviewSignal
 
 
 def _run_key(span: SpanRecord) -> Attributes:
-    run_id = span.attributes.get(keys.REFLECT_RUN_ID)
+    run_id = read_run_id(span.attributes)
     return {keys.REFLECT_RUN_ID: run_id} if run_id else {}
 
 
 def _signal(review: Review, values: Attributes, trace_id: bytes | None) -> ReviewSignal:
-    run_id = values.get(keys.REFLECT_REVIEW_RUN_ID) or values.get(keys.REFLECT_RUN_ID)
+    run_id = read_run_id(values, keys.REFLECT_REVIEW_RUN_ID) or read_run_id(values)
     response_id = values.get(keys.GEN_AI_RESPONSE_ID)
     is_evaluation = keys.GEN_AI_EVALUATION_NAME in values
     return ReviewSignal(
         review=review,
-        run_id=str(run_id) if run_id else None,
+        run_id=run_id,
         trace_id=trace_id,
         response_id=str(response_id) if response_id and is_evaluation else None,
     )

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from reflect_otel.attributes import REFLECT_RUN_ID
 from reflect_otel.model.memory import Review, ReviewResult, ReviewSignal, ReviewSource
+from reflect_otel.model.run_ids import read_run_id
 from reflect_otel.ports import Clock
 from reflect_otel.store.columns import storable_text
 from reflect_otel.store.run_rows import find_record_by_identifier, find_run_ids
@@ -131,7 +131,7 @@ def _find_runs_of_responses(session: Session, reviews: Iterable[WaitingReview]) 
         "find_spans_by_response", response_ids=list(wanted)
     ):
         joined = find_run_ids(session, project_id, [trace_id]).get(trace_id, [])
-        own = read_json(attributes).get(REFLECT_RUN_ID) if attributes else None
+        own = read_run_id(read_json(attributes)) if attributes else None
         run_id = own if own in joined else next(iter(joined), None)
         if run_id is not None:
             found.setdefault((project_id, response_id), run_id)

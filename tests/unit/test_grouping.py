@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +47,11 @@ def test_traces_with_one_run_id_are_one_run() -> None:
     runs = group_runs([span(1, "run"), span(2, "run", trace=SECOND), span(3, trace=SECOND)], [])
     assert numbers(runs) == {"run": [1, 2, 3]}
     assert runs[0].trace_ids == (FIRST.hex(), SECOND.hex())
+
+
+@pytest.mark.parametrize("run_id", ["", "x" * 201, "two\nlines", "nul\0", "\ud800", 7, True, ["run"], None])
+def test_a_run_id_that_no_call_could_ask_for_leaves_the_run_to_its_trace_id(run_id: Any) -> None:
+    assert list(numbers(group_runs([span(1, attributes={"reflect.run.id": run_id})], []))) == [FIRST.hex()]
 
 
 def test_with_several_run_ids_a_span_follows_its_nearest_ancestor_else_the_earliest() -> None:

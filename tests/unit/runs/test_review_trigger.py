@@ -60,6 +60,12 @@ def test_later_span_reviews_the_run_it_names():
     assert is_review_of_another_run(later)
 
 
+@pytest.mark.parametrize(("run_id", "target"), [("7", "7"), (7, None), ("two\nlines", None), ("x" * 201, None)])
+def test_review_goes_to_the_run_that_its_span_is_put_into(run_id, target):
+    (signal,) = find_span_reviews(span({"reflect.review.result": "pass", "reflect.run.id": run_id}), SETTINGS)
+    assert signal.run_id == target
+
+
 def test_later_span_reviews_the_run_it_links_to():
     later = span({"reflect.review.result": "pass"}, links=(SpanLink(trace_id=OTHER, span_id=b"\x02" * 8),))
     (signal,) = find_span_reviews(later, SETTINGS)
