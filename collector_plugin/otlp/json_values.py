@@ -67,11 +67,11 @@ def read_id(value: Any, what: str) -> bytes:
 
 
 def read_time(value: Any) -> int:
-    """Unix time in nanoseconds, 0 when absent."""
+    """Unix time in nanoseconds, 0 when absent; after the year 2262 the last that a column holds."""
     time_ns = int(value or 0)
-    if not 0 <= time_ns <= MAX_TIME_NS:
-        raise InvalidArgument("a time lies outside 1970 to 2262; it must be Unix time in nanoseconds")
-    return time_ns
+    if time_ns < 0:
+        raise InvalidArgument("a time lies before 1970; it must be Unix time in nanoseconds")
+    return min(time_ns, MAX_TIME_NS)
 
 
 def read_number(value: Any, names: Mapping[str, int] = MappingProxyType({})) -> int:

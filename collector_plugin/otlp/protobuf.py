@@ -22,7 +22,7 @@ from reflect_otel.model.spans import AttributeValue, LogRecord, SpanEvent, SpanL
 NO_TRACE_ID: Final = bytes(16)
 NO_SPAN_ID: Final = bytes(8)
 MAX_TIME_NS: Final = 2**63 - 1
-"""Latest Unix time in nanoseconds that a signed 64-bit column holds (the year 2262)."""
+"""Latest Unix time in nanoseconds that a signed 64-bit column holds (the year 2262); a later one counts as this."""
 
 
 class Rejected(NamedTuple):
@@ -99,10 +99,7 @@ def find_id_fault(trace_id: bytes, span_id: bytes) -> str | None:
 
 def find_span_fault(span: ProtoSpan) -> str | None:
     """Why this span cannot be kept, or ``None``."""
-    fault = find_id_fault(span.trace_id, span.span_id)
-    if fault is None and max(span.start_time_unix_nano, span.end_time_unix_nano) > MAX_TIME_NS:
-        return "the start or end time lies after the year 2262; it must be Unix time in nanoseconds"
-    return fault
+    return find_id_fault(span.trace_id, span.span_id)
 
 
 def _read_span(
@@ -116,8 +113,8 @@ def _read_span(
         parent_span_id=parent if len(parent) == 8 and parent != NO_SPAN_ID else None,
         name=span.name,
         kind=span.kind,
-        start_ns=span.start_time_unix_nano,
-        end_ns=span.end_time_unix_nano,
+        start_ns=min(span.start_time_unix_nano, MAX_TIME_NS),
+        end_ns=min(span.end_time_unix_nano, MAX_TIME_NS),
         status_code=status.code,
         status_message=status.message,
         attributes=read_attributes(span.attributes),
