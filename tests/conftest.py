@@ -7,6 +7,12 @@ settings.register_profile("shared-machine", deadline=None, database=None)
 settings.load_profile("shared-machine")
 
 
+@pytest.fixture(autouse=True)
+def own_state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Telemetry that a test leaves undelivered is not found by another one, nor in the user's own folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-goldens", action="store_true", help="write what is read now to tests/golden")
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     from reflect_otel.capture.exporter import ReflectSpanExporter
 
+LOG_SCHEDULE_DELAY_MS: Final = 1_000
+"""What a killed process may lose: the records of the last second."""
+
 _logger: Final = logging.getLogger(__name__)
 _lock: Final = threading.Lock()
 _attached: Final[weakref.WeakKeyDictionary[Any, "SpanProcessor"]] = weakref.WeakKeyDictionary()
@@ -46,6 +49,8 @@ def configure(
     *,
     headers: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    spool_bytes: int | None = None,
+    spool_dir: "str | os.PathLike[str] | None" = None,
 ) -> None:
     """Send this process's spans to the service, beside whatever exporters it has.
 
@@ -61,7 +66,9 @@ def configure(
         project_id: else REFLECT_PROJECT_ID.
         service_name: ``service.name`` of the resource, for providers that are set up here.
         headers: more gRPC metadata.
-        timeout: seconds for one export, retries included.
+        timeout: seconds for one attempt to send.
+        spool_bytes: most bytes on disk while the service is away, else REFLECT_SPOOL_BYTES, else 256 MiB; 0: none.
+        spool_dir: where, else REFLECT_SPOOL_DIR, else under the user's state folder.
 
     Raises:
         InvalidArgument: when the address, key or project cannot be used.
@@ -75,15 +82,17 @@ def configure(
     if _is_disabled():
         return
     from reflect_otel.capture.exporter import ReflectSpanExporter
+    from reflect_otel.capture.log_exporter import ReflectLogExporter
 
     resource = _build_resource(service_name, read_setting(project_id, ENV_PROJECT_ID))
-    exporter = ReflectSpanExporter(endpoint, api_key, project_id, headers, timeout=timeout)
+    sender = (endpoint, api_key, project_id, headers, None, timeout, spool_bytes, spool_dir)
+    exporter = ReflectSpanExporter(*sender)
     if folder is not None:
         exporter.open()
     with _lock:
         _set_up_tracer_provider(resource)
         _attach(exporter)
-        _set_up_logger_provider(resource, endpoint, api_key, project_id, headers)
+        _set_up_logger_provider(resource, ReflectLogExporter(*sender))
 
 
 def post_instrument() -> None:
@@ -153,35 +162,14 @@ def _set_up_tracer_provider(resource: "Resource") -> None:
         trace.set_tracer_provider(TracerProvider(resource=resource))
 
 
-def _set_up_logger_provider(
-    resource: "Resource",
-    endpoint: str | None,
-    api_key: str | None,
-    project_id: str | None,
-    headers: Mapping[str, str] | None,
-) -> None:
+def _set_up_logger_provider(resource: "Resource", exporter: "LogRecordExporter") -> None:
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+    from opentelemetry.sdk.environment_variables import OTEL_BLRP_SCHEDULE_DELAY
 
     if type(_logs.get_logger_provider()).__name__ != "ProxyLoggerProvider":
         return
     provider = LoggerProvider(resource=resource)
-    exporter = _build_log_exporter(endpoint, api_key, project_id, headers)
-    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    delay_ms = None if os.environ.get(OTEL_BLRP_SCHEDULE_DELAY) else LOG_SCHEDULE_DELAY_MS
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter, schedule_delay_millis=delay_ms))
     _logs.set_logger_provider(provider)
-
-
-def _build_log_exporter(
-    endpoint: str | None, api_key: str | None, project_id: str | None, headers: Mapping[str, str] | None
-) -> "LogRecordExporter":
-    folder = find_embedded_folder(read_setting(endpoint, ENV_ENDPOINT) or "", field="endpoint")
-    if folder is not None:
-        from reflect_otel.capture.embedded_exporters import EmbeddedLogExporter
-
-        return EmbeddedLogExporter(folder, project_id, headers)
-    from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
-
-    from reflect_otel.capture.otlp_target import read_otlp_target
-
-    target = read_otlp_target("LOGS", endpoint=endpoint, api_key=api_key, project_id=project_id, headers=headers)
-    return OTLPLogExporter(endpoint=target.endpoint, headers=target.headers, insecure=target.insecure)

@@ -3,7 +3,9 @@
 import os
 import time
 
+import grpc
 import pytest
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 from opentelemetry.sdk.trace import SpanLimits
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 
@@ -102,28 +104,35 @@ def test_a_trace_of_two_runs_gives_no_span_the_wrong_one(build_tracer, sink):
     assert all("reflect.run.id" not in attributes_of(span) for span in sink.spans)
 
 
-def test_exports_are_not_traced(build_tracer, sink):
-    from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
+class SeenCalls(grpc.UnaryUnaryClientInterceptor):
+    """What an instrumentation of gRPC would see: one entry for each call, whether it was asked to look away."""
 
-    seen = []
+    def __init__(self):
+        self.suppressed = []
 
-    class Watching(ReflectSpanExporter):
-        def _connect(self):
-            seen.append(get_value(_SUPPRESS_INSTRUMENTATION_KEY))
-            return super()._connect()
+    def intercept_unary_unary(self, continuation, details, request):
+        self.suppressed.append(get_value(_SUPPRESS_INSTRUMENTATION_KEY))
+        return continuation(details, request)
 
-    exporter = Watching(sink.url)
-    assert exporter.export([]) is SpanExportResult.SUCCESS
-    assert seen == [True]
+
+def test_exports_are_not_traced(build_tracer, sink, monkeypatch):
+    seen, build_channel = SeenCalls(), grpc.insecure_channel
+    monkeypatch.setattr(
+        grpc,
+        "insecure_channel",
+        lambda *args, **options: grpc.intercept_channel(build_channel(*args, **options), seen),
+    )
+    send_one(build_tracer, ReflectSpanExporter(sink.url))
+    assert seen.suppressed == [True]
     assert get_value(_SUPPRESS_INSTRUMENTATION_KEY) is None
-    exporter.shutdown()
 
 
-def test_a_closed_exporter_refuses_and_a_dead_receiver_costs_no_more_than_the_timeout(build_tracer):
-    exporter = ReflectSpanExporter("http://127.0.0.1:1", timeout=0.2)
+def test_a_closed_exporter_refuses_and_without_a_spool_a_dead_receiver_costs_no_more_than_the_timeout(build_tracer):
+    exporter = ReflectSpanExporter("http://127.0.0.1:1", timeout=0.2, spool_bytes=0)
     began = time.monotonic()
     send_one(build_tracer, exporter)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 1
+    assert (exporter.dropped_spans, exporter.degraded) == (1, True)
     exporter.shutdown()
     assert exporter.export([]) is SpanExportResult.FAILURE
 

@@ -1,0 +1,164 @@
+"""One exporter's way out: encodes, settles where to send at the first batch, starts afresh in a forked child."""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from google.protobuf.message import Message
+
+from reflect_otel.capture.connection import ENV_ENDPOINT, find_embedded_folder, read_setting
+from reflect_otel.capture.delivery import Delivery
+from reflect_otel.capture.delivery_ledger import DeliveryLedger, DeliveryStatus
+from reflect_otel.capture.otlp_call import OtlpCall, Signal
+from reflect_otel.capture.otlp_target import OtlpTarget, read_otlp_target
+from reflect_otel.capture.spool_settings import read_spool_settings
+from reflect_otel.capture.suppression import suppressed_instrumentation
+
+if TYPE_CHECKING:
+    from reflect_otel.capture.embedded_delivery import EmbeddedDelivery
+    from reflect_otel.capture.spool import Spool
+
+SHUTDOWN_SECONDS: Final = 2.0
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSettings:
+    """What an exporter was given; ``None`` leaves it to the environment."""
+
+    endpoint: str | None = None
+    api_key: str | None = None
+    project_id: str | None = None
+    headers: Mapping[str, str] | None = None
+    insecure: bool | None = None
+    timeout_seconds: float | None = None
+    spool_bytes: int | None = None
+    spool_dir: str | os.PathLike[str] | None = None
+
+
+class Outbox:
+    """Takes batches of one signal. Never raises: what is wrong is logged, at most once a minute, and counted.
+
+    Args:
+        signal: what is sent.
+        settings: where to, and how.
+        encode: from a batch to an OTLP export request.
+    """
+
+    def __init__(self, signal: Signal, settings: OutboxSettings, encode: Callable[[Any], Message]) -> None:
+        self._signal = signal
+        self._settings = settings
+        self._encode = encode
+        self._noun = "spans" if signal is Signal.TRACES else "log records"
+        self._closed = False
+        self._delivery: Delivery | EmbeddedDelivery | None = None
+        self._inherited: list[Delivery | EmbeddedDelivery] = []
+        self._start_over()
+        if hasattr(os, "register_at_fork"):
+            start_over = weakref.WeakMethod(self._start_over)
+            os.register_at_fork(after_in_child=lambda: (found := start_over()) and found())
+
+    def _start_over(self) -> None:
+        """Fresh state for this process; a forked child has no use for its parent's connection, spool and counts."""
+        if self._delivery is not None:
+            # Kept referenced: closing it in the child would act on the parent's connection.
+            self._inherited.append(self._delivery)
+            self._delivery = None
+        self._ledger = DeliveryLedger(self._noun)
+        self._lock = threading.Lock()
+
+    @property
+    def status(self) -> DeliveryStatus:
+        """What became of the batches of this process."""
+        if self._delivery is not None:
+            return self._delivery.status
+        return DeliveryStatus(dropped=self._ledger.dropped, degraded=self._ledger.is_losing)
+
+    def open(self) -> None:
+        """Settle where to send now, not with the first batch.
+
+        Raises:
+            ReflectError: the setting or the data folder that stands in the way.
+        """
+        with suppressed_instrumentation():
+            self._get_delivery()
+
+    def send(self, batch: Sequence[_Item]) -> bool:
+        """Send a batch; True when the receiver or the disk has all of it."""
+        if self._closed:
+            return False
+        if not batch:
+            return True
+        try:
+            with suppressed_instrumentation():
+                delivery = self._get_delivery()
+                body, items = self._encode_valid(batch)
+                return (not items or delivery.deliver(self._signal, items, body)) and items == len(batch)
+        except Exception as error:  # noqa: BLE001 - the host must not notice
+            self._ledger.note_dropped(
+                len(batch), f"correct the setting that this error names: {type(error).__name__}: {error}"
+            )
+            return False
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait for a ``send`` of another thread; what returned from ``send`` needs no waiting."""
+        return self._delivery is None or self._delivery.flush(timeout_seconds)
+
+    def close(self) -> None:
+        """Deliver what waits on disk while that goes well, for two seconds at most; the rest stays there."""
+        self._closed = True
+        if self._delivery is not None:
+            self._delivery.close(SHUTDOWN_SECONDS)
+
+    def _get_delivery(self) -> "Delivery | EmbeddedDelivery":
+        with self._lock:
+            if self._delivery is None:
+                self._delivery = self._build_delivery()
+            return self._delivery
+
+    def _build_delivery(self) -> "Delivery | EmbeddedDelivery":
+        given = self._settings
+        folder = find_embedded_folder(read_setting(given.endpoint, ENV_ENDPOINT) or "", field="endpoint")
+        if folder is not None:
+            from reflect_otel.capture.embedded_delivery import EmbeddedDelivery
+
+            return EmbeddedDelivery(folder, given.project_id, given.headers, self._ledger)
+        target = read_otlp_target(
+            "TRACES" if self._signal is Signal.TRACES else "LOGS",
+            endpoint=given.endpoint,
+            api_key=given.api_key,
+            project_id=given.project_id,
+            headers=given.headers,
+            insecure=given.insecure,
+            timeout_seconds=given.timeout_seconds,
+        )
+        return Delivery(OtlpCall(target), _build_spool(target, given, self._ledger), self._ledger)
+
+    def _encode_valid(self, batch: Sequence[_Item]) -> tuple[bytes, int]:
+        """The request and how many items it holds; when one cannot be encoded, the others still go."""
+        try:
+            return self._encode(batch).SerializeToString(), len(batch)
+        except Exception as error:  # noqa: BLE001 - whatever an attribute holds
+            if len(batch) == 1:
+                self._ledger.note_dropped(1, f"OTLP cannot carry it: {error}")
+                return b"", 0
+        middle = len(batch) // 2
+        (left, left_items), (right, right_items) = map(self._encode_valid, (batch[:middle], batch[middle:]))
+        return left + right, left_items + right_items
+
+
+def _build_spool(target: OtlpTarget, given: OutboxSettings, ledger: DeliveryLedger) -> "Spool | None":
+    settings = read_spool_settings(given.spool_bytes, given.spool_dir)
+    if not settings.capacity_bytes:
+        return None
+    try:
+        from reflect_otel.capture.spool import Spool
+        from reflect_otel.capture.spool_folder import SpoolFolder
+    except ImportError:  # a platform without file locks
+        return None
+    folder = SpoolFolder(settings.root, target.identity, settings.capacity_bytes)
+    return Spool(folder, settings.capacity_bytes, ledger)
