@@ -55,7 +55,8 @@ def build_credit(
             entries.append(_entry(memory_id, run_id, verdict, sequence))
         state = recompute(entries)
         events += [event for event in state.events if event.run_id == run_id]
-        updated += [event for event in state.events if event.run_id != run_id and event not in entries]
+        known = {event.run_id: event for event in entries}
+        updated += [event for event in state.events if event.run_id != run_id and event != known[event.run_id]]
         recomputed += _changed(memories.get(memory_id), state)
     return Credit(tuple(events), tuple(updated), tuple(recomputed))
 

@@ -58,16 +58,14 @@ def recompute(events: Iterable[UtilityEvent]) -> UtilityState:
     Args:
         events: ledger entries of a single memory.
     """
-    state = UtilityState()
-    for event in _in_order(events):
-        after = build_utility(state.utility, state.uses, event.reward, event.alpha)
-        state = UtilityState(
-            utility=after,
-            uses=state.uses + 1,
-            passes=state.passes + (event.reward >= PASS_REWARD),
-            events=(*state.events, replace(event, before=state.utility, after=after)),
-        )
-    return state
+    utility, passes = INITIAL_UTILITY, 0
+    replayed: list[UtilityEvent] = []
+    for uses, event in enumerate(_in_order(events)):
+        after = build_utility(utility, uses, event.reward, event.alpha)
+        same = event.before == utility and event.after == after
+        replayed.append(event if same else replace(event, before=utility, after=after))
+        utility, passes = after, passes + (event.reward >= PASS_REWARD)
+    return UtilityState(utility=utility, uses=len(replayed), passes=passes, events=tuple(replayed))
 
 
 def _in_order(events: Iterable[UtilityEvent]) -> list[UtilityEvent]:

@@ -1,0 +1,38 @@
+"""Who gets a run's reward: nobody waits longer because a memory has become popular."""
+
+import time
+
+from reflect_otel.learning.credit import build_credit
+from reflect_otel.learning.utility import recompute
+from reflect_otel.learning.verdict import build_verdict
+from reflect_otel.model.memory import Memory, MemoryKind, Review, ReviewResult, RunRecord, UtilityEvent
+from reflect_otel.ports import RunDetail
+
+MEMORY = Memory(id="m", task="a task", reflection="a lesson", kind=MemoryKind.STRATEGY)
+
+
+def ledger(count: int) -> list[UtilityEvent]:
+    events = [UtilityEvent(memory_id="m", run_id=f"r{n}", reward=float(n % 2), sequence=n) for n in range(count)]
+    return list(recompute(events).events)
+
+
+def credit(sequence: int, known: list[UtilityEvent]):
+    review = Review(result=ReviewResult.PASS, created_ns=sequence)
+    detail = RunDetail(record=RunRecord(project_id="p", run_id="new"), reviews=[review], served=["m"])
+    return build_credit(detail, build_verdict(detail.reviews), {"m": MEMORY}, known)
+
+
+def test_a_reward_between_earlier_ones_moves_the_entries_behind_it_only() -> None:
+    known = ledger(6)
+    found = credit(3, known)  # shares its sequence with r3, and "new" sorts before "r3"
+    assert [event.run_id for event in found.events] == ["new"]
+    assert [event.run_id for event in found.updated] == ["r3", "r4", "r5"]
+    assert (found.recomputed[0].uses, found.recomputed[0].passes) == (7, 4)
+
+
+def test_a_memory_with_twenty_thousand_uses_takes_another_reward_in_a_moment() -> None:
+    known = ledger(20_000)
+    began = time.monotonic()
+    found = credit(20_000, known)
+    assert time.monotonic() - began < 5  # comparing every entry with every other took minutes
+    assert (found.recomputed[0].uses, found.updated) == (20_001, ())
