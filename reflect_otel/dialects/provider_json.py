@@ -147,29 +147,31 @@ def _is_message(value: Any) -> bool:
 def read_provider_usage(response: Mapping[str, Any]) -> TokenUsage:
     """Token counts of a response in the provider's own words."""
     usage = find(response, ("usage", "usage_metadata", "usageMetadata", "token_usage", "tokenUsage"))
-    if not isinstance(usage, dict):
-        output = response.get("llm_output")
-        return read_provider_usage(output) if isinstance(output, dict) else TokenUsage()
-    details = find(usage, ("prompt_tokens_details", "input_tokens_details", "input_token_details"))
-    completion = find(usage, ("completion_tokens_details", "output_tokens_details", "output_token_details"))
+    if isinstance(usage, dict):
+        return read_token_counts(usage)
+    output = response.get("llm_output")
+    return read_provider_usage(output) if isinstance(output, dict) else TokenUsage()
+
+
+def read_token_counts(usage: Mapping[str, Any]) -> TokenUsage:
+    """A usage object of any provider."""
     prompt = find_number(usage, *_PROMPT_KEYS)
     cached = find_number(usage, "cache_read_input_tokens", "cacheReadInputTokens")
     if cached is not None and prompt is not None:
         # Anthropic and Bedrock count cached tokens beside the prompt, all others within it.
         prompt += cached + (find_number(usage, "cache_creation_input_tokens", "cacheWriteInputTokens") or 0)
-    if cached is None:
-        cached = find_number(usage, "cached_content_token_count", "cachedContentTokenCount", "cached_tokens")
-    if cached is None and isinstance(details, dict):
-        cached = find_number(details, "cached_tokens", "cache_read")
-    reasoning = find_number(usage, "thoughts_token_count", "thoughtsTokenCount", "reasoning_tokens")
-    if reasoning is None and isinstance(completion, dict):
-        reasoning = find_number(completion, "reasoning_tokens", "reasoning")
     return TokenUsage(
         input_tokens=prompt,
         output_tokens=find_number(usage, *_COMPLETION_KEYS),
-        cached_input_tokens=cached,
-        reasoning_output_tokens=reasoning,
+        cached_input_tokens=_find_detail(usage, _PROMPT_DETAILS, _CACHED_KEYS) if cached is None else cached,
+        reasoning_output_tokens=_find_detail(usage, _COMPLETION_DETAILS, _REASONING_KEYS),
     )
+
+
+def _find_detail(usage: Mapping[str, Any], groups: tuple[str, ...], names: tuple[str, ...]) -> int | None:
+    details = find(usage, groups)
+    inner = find_number(details, *names) if isinstance(details, dict) else None
+    return find_number(usage, *names) if inner is None else inner
 
 
 _PROMPT_KEYS: Final = (
@@ -179,6 +181,7 @@ _PROMPT_KEYS: Final = (
     "promptTokenCount",
     "inputTokens",
     "promptTokens",
+    "input",
 )
 _COMPLETION_KEYS: Final = (
     "output_tokens",
@@ -187,4 +190,27 @@ _COMPLETION_KEYS: Final = (
     "candidatesTokenCount",
     "outputTokens",
     "completionTokens",
+    "output",
+)
+_PROMPT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "inputTokenDetails")
+_COMPLETION_DETAILS: Final = (
+    "completion_tokens_details",
+    "output_tokens_details",
+    "output_token_details",
+    "outputTokenDetails",
+)
+_CACHED_KEYS: Final = (
+    "cached_tokens",
+    "cache_read",
+    "cached_content_token_count",
+    "cachedContentTokenCount",
+    "cachedInputTokens",
+    "cacheReadTokens",
+)
+_REASONING_KEYS: Final = (
+    "reasoning_tokens",
+    "reasoning",
+    "thoughts_token_count",
+    "thoughtsTokenCount",
+    "reasoningTokens",
 )

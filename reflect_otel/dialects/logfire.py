@@ -1,0 +1,37 @@
+"""Logfire's OpenAI and Anthropic instrumentation: ``request_data`` and ``response_data`` as JSON.
+
+A stream is told in two: the call's own span, and afterwards a log span with the text that came.
+
+Source: pydantic/logfire, ``logfire/_internal/integrations/llm_providers``.
+"""
+
+from reflect_otel.dialects.decoding import decode
+from reflect_otel.dialects.recorded_calls import Layout, RecordedCallReader
+from reflect_otel.model.reading import Work
+from reflect_otel.model.spans import SpanRecord
+
+
+class LogfireReader(RecordedCallReader):
+    """Reads Logfire's model calls."""
+
+    name = "logfire"
+    layout = Layout(
+        claimed=("request_data", "response_data"),
+        inputs=("request_data",),
+        outputs=("response_data",),
+        models=("gen_ai.request.model",),
+        usage_keys=("gen_ai.usage.raw",),
+    )
+
+    def read_work(self, span: SpanRecord) -> Work:
+        """A model call when the request holds a conversation; the log span of a stream speaks for its agent."""
+        request = decode(span.attributes.get("request_data"))
+        if not isinstance(request, dict) or not {"messages", "input", "prompt", "contents"} & request.keys():
+            return Work.OTHER
+        if "embedding" in str(request.get("model")):
+            return Work.EMBEDDING
+        is_echo = span.attributes.get("logfire.span_type") == "log"
+        return Work.AGENT_RUN if is_echo else Work.MODEL_CALL
+
+    def read_agent(self, _span: SpanRecord, _work: Work) -> None:
+        """Logfire's client spans name no agent."""
