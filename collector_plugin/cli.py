@@ -271,6 +271,11 @@ def doctor(
     project: Project = _PROJECT,
 ) -> None:
     """Check a service or a data folder; exit code 1 on a bad finding."""
+    from reflect_otel.capture.connection import find_embedded_folder
+
+    embedded_folder = find_embedded_folder(endpoint, field="endpoint")
+    if data_dir is None and embedded_folder is not None:
+        data_dir = Path(embedded_folder).expanduser()
     if data_dir is not None:
         from collector_plugin.commands.folder import run_folder_doctor
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from opentelemetry import trace
 
-from collector_plugin.shared_engines import SharedEngine, engines
+from collector_plugin.shared_engines import MAX_CALLS, SharedEngine, engines
 from reflect_otel.capture.suppression import suppressed_instrumentation
 from reflect_otel.client.call_threads import run_with_deadline
-from reflect_otel.errors import FailedPrecondition, Unavailable
+from reflect_otel.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from reflect_otel.ports import Settings
 from reflect_otel.service.auth import Authenticator
 from reflect_otel.service.caller_errors import build_caller_error
@@ -66,9 +66,19 @@ class EmbeddedTransport:
         Raises:
             ReflectError: what a gRPC client would raise.
         """
-        answer = self._require_open().servicer.methods[method]
+        shared = self._require_open()
+        answer = shared.servicer.methods[method]
         call = self._build_call(timeout_seconds, lambda _: None)
-        return _answer(lambda: run_with_deadline(lambda: answer(call, request), timeout_seconds))
+        if not shared.free_calls.acquire(timeout=timeout_seconds):
+            raise DeadlineExceeded(f"{MAX_CALLS} calls are under way and none ended within {timeout_seconds:g} s")
+
+        def work() -> Any:
+            try:
+                return answer(call, request)
+            finally:
+                shared.free_calls.release()
+
+        return _answer(lambda: run_with_deadline(work, timeout_seconds))
 
     def stream(self, method: str, request: Any, timeout_seconds: float) -> Iterator[Any]:
         """The responses of a streaming RPC as they come, in the caller's thread. Raises as ``call`` does."""

@@ -6,7 +6,7 @@ engines; its parent's folders are locked for it.
 
 import os
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,16 +24,20 @@ EMBEDDED_SETTINGS: Final = Settings(settle_seconds=0.2)
 CLOSE_SECONDS: Final = 5.0
 """How long closing may take to finish what is under way; the rest is taken up by the next start."""
 
+MAX_CALLS: Final = 64
+"""Most calls of one folder under way at a time: each keeps a thread busy, also when its caller has given up."""
+
 
 @dataclass(slots=True)
 class SharedEngine:
-    """An engine with its two doors, and how many use it."""
+    """An engine with its two doors, how many use it, and how many more calls it takes."""
 
     options: EngineOptions
     engine: Engine
     servicer: ReflectServicer
     receiver: OtlpReceiver
     users: int = 0
+    free_calls: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_CALLS))
 
 
 class SharedEngines:

@@ -174,6 +174,24 @@ def test_a_service_takes_over_the_folder_and_gives_it_back(folder):
         assert len(client.list_memories()) == 2
 
 
+def test_the_command_line_takes_a_folder_for_an_address(folder):
+    with ReflectClient.embedded(folder) as client:
+        memory = client.create_memory(TASK, "Ask first.")
+    printed = [
+        subprocess.run(
+            [sys.executable, "-m", "collector_plugin", command, "--endpoint", f"embedded://{folder}", "--json"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+        for command in ("memories", "doctor")
+    ]
+    assert json.loads(printed[0])["id"] == memory.id
+    assert '"check": "folder"' not in printed[1]
+    assert '"runs"' in printed[1]
+
+
 def test_a_second_process_is_told_who_has_the_folder(folder):
     holder = start(HOLD, folder)
     for opening in (CLIENT, AGENT):
