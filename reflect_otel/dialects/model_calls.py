@@ -3,6 +3,7 @@
 A call shows up twice when the client's own span meets an instrumentation's (the Anthropic SDK), or a framework's
 model span stands around the client's. They are one call when they share a response id, or when one stands under the
 other, or when they overlap under one parent, come from different scopes, ask the same model and do not contradict.
+A stream may be told in two: the call, and once it has ended its answer.
 """
 
 from collections.abc import Sequence
@@ -47,6 +48,7 @@ def find_model_calls(spans: Sequence[ReadSpan], tree: SpanTree) -> list[ModelCal
         groups.drop(wrapper)
     _join_same_response(candidates, groups)
     _join_siblings(candidates, groups)
+    _join_late_answers(candidates, groups)
     calls = [_merge(members) for members in groups.members()]
     return sorted(calls, key=lambda call: call.start_ns)
 
@@ -140,6 +142,27 @@ def _are_one_call(span: ReadSpan, other: ReadSpan) -> bool:
     tokens = (first.usage.input_tokens, second.usage.input_tokens)
     same_tokens = None in tokens or tokens[0] == tokens[1]
     return same_model and same_tokens and (span.error is None) == (other.error is None)
+
+
+def _join_late_answers(candidates: Sequence[ReadSpan], groups: _Groups) -> None:
+    """A stream's answer may be told by a span of no duration after the call's own, with the same request."""
+    for index, late in enumerate(candidates):
+        if late.span.start_ns != late.span.end_ns or not late.reading.outputs:
+            continue
+        for span in reversed(candidates[:index]):
+            if _is_answered_by(span, late):
+                groups.join(span, late)
+                break
+
+
+def _is_answered_by(span: ReadSpan, late: ReadSpan) -> bool:
+    return (
+        span.span.parent_span_id == late.span.parent_span_id
+        and span.span.scope_name == late.span.scope_name
+        and span.error is None
+        and not span.reading.outputs
+        and span.reading.inputs == late.reading.inputs != ()
+    )
 
 
 def _merge(members: Sequence[ReadSpan]) -> ModelCall:

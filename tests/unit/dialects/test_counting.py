@@ -188,3 +188,15 @@ def test_the_error_says_what_the_exception_said() -> None:
     trajectory: Trajectory = read(chat(1, status_code=2, status_message="Traceback ...", events=(failure,)))
     assert trajectory.error == "the server is on fire"
     assert trajectory.final_response is None
+
+
+def test_an_answer_told_after_its_stream_ended_belongs_to_the_call() -> None:
+    asked = [user("one")]
+    late = {"attributes": usage(10, 2), "end_ns": 3 * SECOND, "scope_name": "s"}
+    trajectory = read(
+        chat(1, inputs=asked, scope_name="s"),
+        chat(3, inputs=asked, outputs=[assistant("1")], **late),
+    )
+    assert trajectory.metrics is not None
+    assert (trajectory.metrics.llm_calls, trajectory.metrics.input_tokens) == (1, 10)
+    assert trajectory.final_response == "1"
