@@ -18,6 +18,7 @@ class GoogleADKReader(RecordedCallReader):
             "gcp.vertex.agent.tool_call_args",
             "gcp.vertex.agent.session_id",
             "gcp.vertex.agent.invocation_id",
+            "gcp.vertex.agent.event_id",
         ),
         inputs=("gcp.vertex.agent.llm_request", "gcp.vertex.agent.tool_call_args"),
         outputs=("gcp.vertex.agent.llm_response", "gcp.vertex.agent.tool_response"),
@@ -30,6 +31,8 @@ class GoogleADKReader(RecordedCallReader):
 
     def read_work(self, span: SpanRecord) -> Work:
         """Told by which of the recorded values the span has; ADK writes ``{}`` where there is none."""
+        if find_value(span.attributes, ("gen_ai.tool.name",)) == "(merged tools)":
+            return Work.WRAPPER  # ADK's summary of tools that ran side by side, each of which has its own span.
         for key, work in (
             ("gcp.vertex.agent.llm_request", Work.MODEL_CALL),
             ("gcp.vertex.agent.tool_call_args", Work.TOOL_RUN),

@@ -1,4 +1,7 @@
-"""Logfire's OpenAI and Anthropic instrumentation: ``request_data`` and ``response_data`` as JSON.
+"""Logfire's OpenAI, Anthropic and OpenAI Agents instrumentation.
+
+Clients write ``request_data`` and ``response_data`` as JSON. Agents' tools have ``input`` and ``output`` beside
+``mcp_data``; their model calls hold message events under ``events``, which are read there.
 
 A stream is told in two: the call's own span, and afterwards a log span with the text that came.
 
@@ -16,15 +19,19 @@ class LogfireReader(RecordedCallReader):
 
     name = "logfire"
     layout = Layout(
-        claimed=("request_data", "response_data"),
-        inputs=("request_data",),
-        outputs=("response_data",),
+        claimed=("request_data", "response_data", "mcp_data", "group_id"),
+        inputs=("request_data", "input"),
+        outputs=("response_data", "output"),
+        conversations=("group_id",),
+        tool_names=("name",),
         models=("gen_ai.request.model",),
         usage_keys=("gen_ai.usage.raw",),
     )
 
     def read_work(self, span: SpanRecord) -> Work:
         """A model call when the request holds a conversation; the log span of a stream speaks for its agent."""
+        if "mcp_data" in span.attributes:
+            return Work.TOOL_RUN
         request = decode(span.attributes.get("request_data"))
         if not isinstance(request, dict) or not {"messages", "input", "prompt", "contents"} & request.keys():
             return Work.OTHER

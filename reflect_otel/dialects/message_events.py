@@ -1,17 +1,18 @@
 """One event per message: ``gen_ai.{system,user,assistant,tool}.message`` and ``gen_ai.choice``, as log or span event.
 
 The form of the OpenTelemetry GenAI conventions 1.30 to 1.36, still the default of openai-v2 and of OpenLLMetry in
-events mode; Azure AI, Strands and Semantic Kernel put the same events on the span. Also the older
+events mode; Azure AI, Strands and Semantic Kernel put the same events on the span; Logfire and pydantic-ai 1
+write them as JSON under ``events``. Also the older
 ``gen_ai.content.prompt`` and ``gen_ai.content.completion`` span events.
 
 Source: open-telemetry/semantic-conventions v1.36.0, ``docs/gen-ai/gen-ai-events.md``; v1.27.0 for the content events.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from reflect_otel.dialects.decoding import decode
-from reflect_otel.dialects.messages import read_finish_reason, read_messages
+from reflect_otel.dialects.messages import join_turns, read_finish_reason, read_messages
 from reflect_otel.model.reading import SpanReading
 from reflect_otel.model.spans import LogRecord, SpanRecord
 from reflect_otel.model.trajectory import Message, Role
@@ -25,6 +26,7 @@ _INPUT_EVENTS: Final = {
 }
 _OUTPUT_EVENTS: Final = frozenset({"gen_ai.choice", "gen_ai.content.completion"})
 _EVENTS: Final = _INPUT_EVENTS.keys() | _OUTPUT_EVENTS
+_EVENTS_KEY: Final = "events"
 _BODY_KEYS: Final = ("gen_ai.event.content", "event_body", "gen_ai.prompt", "gen_ai.completion")
 
 
@@ -37,8 +39,10 @@ class MessageEventsReader:
 
     def claims(self, span: SpanRecord, logs: Sequence[LogRecord]) -> bool:
         """True when a log record or an event of the span carries a message."""
-        return any(event.event_name in _EVENTS for event in logs) or any(
-            event.name in _EVENTS for event in span.events
+        return (
+            any(event.event_name in _EVENTS for event in logs)
+            or any(event.name in _EVENTS for event in span.events)
+            or '"event.name"' in str(span.attributes.get(_EVENTS_KEY) or "")
         )
 
     def read(self, span: SpanRecord, logs: Sequence[LogRecord]) -> SpanReading:
@@ -55,7 +59,10 @@ class MessageEventsReader:
             else:
                 inputs += read_messages(body, _INPUT_EVENTS[name], problems)
         return SpanReading(
-            inputs=tuple(inputs), outputs=tuple(outputs), finish_reason=finish_reason, problems=tuple(problems)
+            inputs=join_turns((), inputs),
+            outputs=tuple(outputs),
+            finish_reason=finish_reason,
+            problems=tuple(problems),
         )
 
 
@@ -66,6 +73,10 @@ def _events(span: SpanRecord, logs: Sequence[LogRecord]) -> Iterator[tuple[str, 
     for event in span.events:
         if event.name in _EVENTS:
             yield event.name, _body(event.attributes)
+    told = decode(span.attributes.get(_EVENTS_KEY))
+    for entry in told if isinstance(told, list) else ():
+        if isinstance(entry, Mapping) and entry.get("event.name") in _EVENTS:
+            yield entry["event.name"], _body(entry)
 
 
 def _body(value: Any) -> Any:

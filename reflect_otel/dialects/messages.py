@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from reflect_otel.dialects.decoding import MAX_DEPTH, decode, write_text
+from reflect_otel.dialects.object_repr import read_object_repr
 from reflect_otel.dialects.parts import Content, find, find_word, read_content, read_tool_call, read_tool_response
 from reflect_otel.model.trajectory import Message, Role, ToolCall, ToolResponse
 
@@ -110,9 +111,15 @@ def _iter_messages(value: Any, role: Role, depth: int) -> Iterator[Message]:
             yield Message(role=read_role(value[0], role), content=write_text(value[1]))
             return
         for item in value:
-            yield from _iter_messages(
-                decode(item) if isinstance(item, str) and item[:1] == "{" else item, role, depth + 1
-            )
+            yield from _iter_messages(_open_text(item) if isinstance(item, str) else item, role, depth + 1)
+
+
+def _open_text(item: str) -> Any:
+    """A message inside a list that was serialised on its own: JSON text, or the repr of a framework's object."""
+    if item[:1] == "{":
+        return decode(item)
+    found = read_object_repr(item)
+    return item if found is None else found
 
 
 def _is_pair(value: Sequence[Any]) -> bool:

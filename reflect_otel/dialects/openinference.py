@@ -28,6 +28,7 @@ _WORK: Final = {
     "RETRIEVER": Work.RETRIEVAL,
     "RERANKER": Work.RETRIEVAL,
 }
+_MAX_NESTING: Final = 4
 _CLAIMED: Final = (
     SPAN_KIND,
     "llm.model_name",
@@ -52,6 +53,8 @@ class OpenInferenceReader:
         """Read the span."""
         attributes = span.attributes
         work = _read_work(attributes)
+        if work is Work.MODEL_CALL and _prepares_request(attributes):
+            work = Work.WRAPPER
         metadata = decode(attributes.get("metadata"))
         problems: list[str] = []
         asked, answered = _read_call(attributes, work, problems)
@@ -80,8 +83,20 @@ def _read_work(attributes: Attributes) -> Work:
     return Work.MODEL_CALL
 
 
+def _prepares_request(attributes: Attributes) -> bool:
+    """LlamaIndex marks the step that puts a request together as a model call: what comes out is a request."""
+    left = attributes.get("output.value")
+    return (
+        isinstance(left, str)
+        and left.startswith('{"messages"')
+        and "llm.input_messages.0.message.role" not in attributes
+    )
+
+
 def _read_call(attributes: Attributes, work: Work, problems: list[str]) -> tuple[ProviderCall, ProviderCall]:
     """What was asked and answered: the flattened messages, else the raw request and response."""
+    if work in (Work.AGENT_RUN, Work.WRAPPER):
+        return _read_told(attributes.get("input.value")), _read_told(attributes.get("output.value"))
     if work is not Work.MODEL_CALL:
         return ProviderCall(), ProviderCall()
     answer = decode(attributes.get("output.value"), problems)
@@ -100,6 +115,21 @@ def _read_call(attributes: Attributes, work: Work, problems: list[str]) -> tuple
         finish_reason=answered.finish_reason,
         usage=answered.usage,
     )
+
+
+def _read_told(value: Any) -> ProviderCall:
+    """The conversation that a framework handed around as Python objects, where nothing else recorded it."""
+    if not isinstance(value, str) or "ChatMessage(" not in value[:200]:
+        return ProviderCall()
+    return ProviderCall(messages=read_messages(_find_messages(decode(value), 0)))
+
+
+def _find_messages(value: Any, depth: int) -> Any:
+    if not isinstance(value, dict) or depth > _MAX_NESTING:
+        return None
+    if "messages" in value:
+        return value["messages"]
+    return next((found for inner in value.values() if (found := _find_messages(inner, depth + 1))), None)
 
 
 def _read_flattened(attributes: Attributes, prefix: str) -> tuple[Message, ...]:

@@ -7,7 +7,7 @@ Source: traceloop/openllmetry, ``opentelemetry-semantic-conventions-ai``.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from reflect_otel import attributes as keys
 from reflect_otel.dialects.decoding import decode, find_number, find_text, unflatten
@@ -65,8 +65,10 @@ class OpenLLMetryReader:
         problems: list[str] = []
         work = _read_work(attributes)
         speaks = work in (Work.MODEL_CALL, Work.OTHER)
-        prompt = unflatten(attributes, "gen_ai.prompt.") if speaks else None
-        completion = unflatten(attributes, "gen_ai.completion.") if speaks else None
+        prompt = unflatten(attributes, "gen_ai.prompt.") if speaks else _find_said(attributes, ENTITY_INPUT, work)
+        completion = (
+            unflatten(attributes, "gen_ai.completion.") if speaks else _find_said(attributes, ENTITY_OUTPUT, work)
+        )
         return SpanReading(
             work=work,
             inputs=read_messages(prompt, Role.USER, problems),
@@ -125,10 +127,24 @@ def _read_tool_run(attributes: Attributes) -> ToolRun:
     )
 
 
+def _is_plain(value: Any) -> TypeGuard[str]:
+    """Frameworks' agents are recorded with their question and answer as they are, decorators with JSON."""
+    return isinstance(value, str) and value[:1] not in ("", "{", "[", '"')
+
+
+def _find_said(attributes: Attributes, key: str, work: Work) -> str | None:
+    value = attributes.get(key)
+    return value if work is Work.AGENT_RUN and _is_plain(value) else None
+
+
 def _read_final_response(attributes: Attributes, work: Work) -> str | None:
     """A decorator's return value, where it is plain text."""
-    if work not in (Work.AGENT_RUN, Work.WRAPPER) or attributes.get(SPAN_KIND) == "task":
+    if work not in (Work.AGENT_RUN, Work.WRAPPER):
         return None
     left = attributes.get(ENTITY_OUTPUT)
+    if work is Work.AGENT_RUN and _is_plain(left):
+        return left
+    if attributes.get(SPAN_KIND) == "task":
+        return None
     decoded = decode(left) if isinstance(left, str) and left[:1] == '"' else None
     return decoded if isinstance(decoded, str) and decoded else None

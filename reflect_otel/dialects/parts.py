@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reflect_otel.dialects.decoding import MAX_DEPTH, decode, read_literal, write_text
+from reflect_otel.dialects.object_repr import is_opaque
 from reflect_otel.model.trajectory import ToolCall, ToolResponse
 
 RAW_ARGUMENTS: Final = "_raw"
@@ -29,6 +30,7 @@ _RESULT_TYPES: Final = frozenset(
         "tool_response",
         "function_response",
         "web_search_tool_result",
+        "tool_call_result",
     }
 )
 _REASONING_TYPES: Final = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
@@ -66,7 +68,8 @@ def read_content(value: Any) -> Content:
 
 def _add(content: Content, value: Any, depth: int) -> None:
     if isinstance(value, str):
-        content.texts.append(value)
+        if not is_opaque(value):
+            content.texts.append(value)
     elif depth > MAX_DEPTH:
         return
     elif isinstance(value, dict):
@@ -216,7 +219,12 @@ def read_tool_response(result: Mapping[str, Any]) -> ToolResponse:
 
 
 def _plain(value: Any) -> Any:
-    """A result that is wrapped in text parts as its text; any other value as it is."""
+    """A result that is wrapped in text parts, or alone in an object, as its text; any other value as it is."""
+    if isinstance(value, dict) and len(value) == 1:
+        # Gemini's function responses have to be objects, so frameworks put text under one of these.
+        text = next((value[key] for key in ("result", "output", "error") if key in value), None)
+        if isinstance(text, str):
+            return text
     if isinstance(value, dict) and value.get("type") in ("text", "json", "error-text", "error-json"):
         return value.get("value", value.get("text", value.get("content")))
     is_parts = isinstance(value, list) and value and all(isinstance(part, dict) for part in value)

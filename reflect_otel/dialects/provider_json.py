@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from reflect_otel.dialects.decoding import decode, find_number
 from reflect_otel.dialects.messages import read_finish_reason, read_instructions, read_messages
+from reflect_otel.dialects.object_repr import is_opaque, read_object_repr
 from reflect_otel.dialects.parts import find, find_mapping
 from reflect_otel.model.reading import TokenUsage
 from reflect_otel.model.trajectory import Message, Role
@@ -45,6 +46,7 @@ _OUTPUT_KEYS: Final = (
     "messages",
     "response",
     "responses",
+    "replies",
     "content",
     "text",
     "generated_text",
@@ -101,6 +103,11 @@ def read_response(value: Any, problems: list[str] | None = None) -> ProviderCall
         and "role" not in response[0]
     ):
         response = response[0]
+    if isinstance(response, str):
+        opened = read_object_repr(response)
+        if is_opaque(response) or (isinstance(opened, dict) and "role" not in opened):
+            return ProviderCall()
+        response = response if opened is None else [opened]
     if not isinstance(response, dict):
         return ProviderCall(messages=read_messages(response, Role.ASSISTANT, problems))
     model = find(response, ("model", "model_name", "modelVersion", "model_id"))
