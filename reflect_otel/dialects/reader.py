@@ -93,11 +93,14 @@ def _find_account(spans: Sequence[ReadSpan], tree: SpanTree) -> ReadSpan | None:
 
 
 def _add_account(transcript: Transcript, account: SpanReading) -> list[_Decision]:
-    """An agent's account of its whole run: every answer in it is a decision point."""
-    transcript.add_exchange(account.inputs, account.outputs)
-    for entry in transcript.entries:
-        entry.is_new = True
-    return [_Decision(entry, None) for entry in transcript.entries if entry.message.role is Role.ASSISTANT]
+    """An agent's account of its whole run: every answer to the last question in it is a decision point."""
+    retold = any(message.role is Role.USER for message in account.outputs)
+    told = account.outputs if retold else account.inputs + account.outputs
+    questions = [index for index, message in enumerate(told) if message.role is Role.USER]
+    asked = questions[-1] + 1 if questions else 0
+    transcript.add_exchange(told[:asked], told[asked:])
+    answers = [entry for entry in transcript.entries[asked:] if entry.message.role is Role.ASSISTANT]
+    return [_Decision(entry, None) for entry in answers]
 
 
 def _insert_unasked(transcript: Transcript, decisions: Sequence[_Decision], uses: Sequence[ToolUse]) -> None:
