@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from collector_plugin.arrivals import Arrival, RecordKind, read_arrivals, write_served
-from collector_plugin.otlp import build_trace_request
-from reflect_otel.dialects.reader import read_trajectory
+from reflect_otel.capture.run_span import build_trace_request
 from reflect_otel.errors import InvalidArgument, StoreError, Unavailable
 from reflect_otel.journal import Journal, JournalRecord
 from reflect_otel.model.memory import ReviewSignal, RunRecord, Served, TraceDraft
@@ -24,6 +23,7 @@ from reflect_otel.ports import Clock, Settings, Store, TelemetryBatch
 from reflect_otel.runs.assembler import RunAssembler
 from reflect_otel.runs.grouping import select_run
 from reflect_otel.runs.review_trigger import find_log_review, find_span_reviews
+from reflect_otel.runs.reviewed import read_reviewed_trajectory
 from reflect_otel.runs.summary import build_record
 
 logger = logging.getLogger(__name__)
@@ -281,7 +281,8 @@ class Pipeline:
         for project_id, members in by_project.items():
             telemetry = self._store.find_telemetry(project_id, [record.run_id for record in members])
             # a run without telemetry was deleted meanwhile
-            read += [_read_run(record, telemetry[record.run_id]) for record in members if record.run_id in telemetry]
+            held = [(record, telemetry[record.run_id]) for record in members if record.run_id in telemetry]
+            read += [_read_run(record, run, self._settings) for record, run in held]
         if read:
             self._store.write_runs(read)
         for record, _ in read:
@@ -296,10 +297,10 @@ def _iter_arrivals(records: Sequence[JournalRecord]) -> Iterator[Arrival]:
             logger.exception("journal record %d cannot be read and is skipped", record.sequence)
 
 
-def _read_run(record: RunRecord, telemetry: Run) -> tuple[RunRecord, Trajectory | None]:
+def _read_run(record: RunRecord, telemetry: Run, settings: Settings) -> tuple[RunRecord, Trajectory | None]:
     try:
         run = select_run(telemetry, record.run_id)
-        trajectory = read_trajectory(run)
+        trajectory = read_reviewed_trajectory(run, settings)
         record = build_record(record, run, trajectory)
         return replace(record, task=strip_notes(record.task)), trajectory
     except Exception as error:

@@ -2,7 +2,7 @@
 
 With ``--json`` one object a line, one a run::
 
-    run_id, session_id, agent, model, trace_ids [hex], task, final_response, error,
+    run_id, session_id, agent, model, trace_ids [hex], task, final_response, error, reward,
     messages [{role, content, tool_calls [{id, name, arguments}], tool_response {id, name, response, error}}],
     steps, llm_calls, llm_errors, input_tokens, output_tokens, cached_input_tokens, reasoning_output_tokens,
     tool_calls, tool_errors, env_time, llm_time, total_time, termination_reason, dialects, inferred, problems
@@ -19,11 +19,12 @@ from collector_plugin.commands.plain_values import plain_mapping
 from collector_plugin.otlp.files import iter_file
 from collector_plugin.otlp.json_format import Telemetry
 from collector_plugin.terminal import Column, build_console, build_table, printable
-from reflect_otel.dialects.reader import read_trajectory
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import ExecutionMetrics, Message, Trajectory, TrajectoryMetrics
+from reflect_otel.ports import Settings
 from reflect_otel.runs.grouping import group_runs
+from reflect_otel.runs.reviewed import read_reviewed_trajectory
 
 _COLUMNS: Final = (
     Column("run"),
@@ -52,7 +53,7 @@ def run_read(paths: Sequence[Path], *, json_output: bool, by: Literal["run", "se
     """
     telemetry = _read_telemetry(paths)
     runs = group_runs(telemetry.spans, telemetry.logs)
-    trajectories = _by_session(runs) if by == "session" else map(read_trajectory, runs)
+    trajectories = _by_session(runs) if by == "session" else map(_read, runs)
     if json_output:
         for trajectory in trajectories:
             print(json.dumps(describe(trajectory), allow_nan=False))
@@ -64,7 +65,7 @@ def run_read(paths: Sequence[Path], *, json_output: bool, by: Literal["run", "se
 def read_files(paths: Iterable[Path]) -> Iterator[Trajectory]:
     """The trajectory of every run in these files; what cannot be read is told on standard error."""
     telemetry = _read_telemetry(paths)
-    return map(read_trajectory, group_runs(telemetry.spans, telemetry.logs))
+    return map(_read, group_runs(telemetry.spans, telemetry.logs))
 
 
 def _read_telemetry(paths: Iterable[Path]) -> Telemetry:
@@ -83,6 +84,10 @@ def _read_telemetry(paths: Iterable[Path]) -> Telemetry:
     return telemetry
 
 
+def _read(run: Run) -> Trajectory:
+    return read_reviewed_trajectory(run, Settings())
+
+
 def _complain(text: str) -> None:
     print(f"reflect-otel read: {printable(text)}", file=sys.stderr)
 
@@ -91,12 +96,12 @@ def _by_session(runs: Sequence[Run]) -> Iterator[Trajectory]:
     """One trajectory a session; runs without a session stay alone."""
     sessions: dict[str, list[Run]] = {}
     for run in runs:
-        session = read_trajectory(run).task.conversation_id
+        session = _read(run).task.conversation_id
         sessions.setdefault(f"session {session}" if session else f"run {run.run_id}", []).append(run)
     for members in sessions.values():
         spans = [span for run in members for span in run.spans]
         logs = [log for run in members for log in run.logs]
-        yield read_trajectory(Run(run_id=members[0].run_id, spans=spans, logs=logs))
+        yield _read(Run(run_id=members[0].run_id, spans=spans, logs=logs))
 
 
 def describe(trajectory: Trajectory) -> dict[str, Any]:
@@ -113,6 +118,7 @@ def describe(trajectory: Trajectory) -> dict[str, Any]:
         "num_turns": trajectory.task.num_turns,
         "final_response": trajectory.final_response,
         "error": trajectory.error,
+        "reward": trajectory.reward.aggregated_value if trajectory.reward else None,
         "messages": [_describe_message(message) for message in trajectory.messages],
         "steps": len(trajectory.steps),
         "llm_calls": metrics.llm_calls,

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from reflect_otel.learning.utility import PASS_REWARD
-from reflect_otel.model.memory import Review, ReviewResult, ReviewSource
-
-TRUST: Final = {ReviewSource.HUMAN: 1.0, ReviewSource.CODE: 1.0, ReviewSource.LLM: 0.5}
-"""Weight of a reviewer: an automatic judge counts half."""
+from reflect_otel.model.memory import Review, ReviewResult
+from reflect_otel.model.reward import TRUST, weighted_mean
 
 _LONGEST_FEEDBACK: Final = 4_000
 
@@ -38,8 +36,8 @@ def build_verdict(reviews: Sequence[Review]) -> Verdict | None:
     if not reviews:
         return None
     ordered = sorted(reviews, key=lambda review: (-TRUST[review.source], -review.created_ns, review.key))
-    reward = _mean(ordered, [review.reward for review in ordered])
-    approval = _mean(ordered, [float(review.result is ReviewResult.PASS) for review in ordered])
+    reward = weighted_mean(ordered, [review.reward for review in ordered])
+    approval = weighted_mean(ordered, [float(review.result is ReviewResult.PASS) for review in ordered])
     passed = approval > 0.5 or (approval == 0.5 and reward >= PASS_REWARD)
     result = ReviewResult.PASS if passed else ReviewResult.FAIL
     newest = sorted(ordered, key=lambda review: -review.created_ns)
@@ -49,12 +47,6 @@ def build_verdict(reviews: Sequence[Review]) -> Verdict | None:
         feedback=_feedback([review for review in ordered if review.result is result]),
         alpha=next((review.alpha for review in newest if review.alpha is not None), None),
     )
-
-
-def _mean(reviews: Sequence[Review], values: Sequence[float]) -> float:
-    weights = [TRUST[review.source] for review in reviews]
-    mean = sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
-    return min(1.0, max(0.0, mean))
 
 
 def _feedback(reviews: Sequence[Review]) -> str | None:

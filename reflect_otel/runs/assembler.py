@@ -5,8 +5,8 @@ closed after that, for a reason that is stored and counted. A span that arrives 
 and makes the run be read again; nothing else is re-opened.
 
 The run key is ``reflect.run.id``, else the trace id. A trace whose spans name a run late moves to that run as a
-whole; a trace that holds several named runs belongs to each of them. Traces without a single agent span are noise:
-stored, but no run.
+whole, and so does one whose root links into a run's trace; a trace that holds several named runs belongs to each.
+Traces without a single agent span are noise: stored, but no run.
 """
 
 import heapq
@@ -19,7 +19,7 @@ from reflect_otel import attributes as keys
 from reflect_otel.model.memory import RunRecord
 from reflect_otel.model.spans import ClosedBy, LogRecord, RunState, SpanRecord
 from reflect_otel.ports import Settings
-from reflect_otel.runs.grouping import is_agent_span, run_id_of
+from reflect_otel.runs.grouping import find_continued_trace, is_agent_span, run_id_of
 from reflect_otel.runs.review_trigger import is_review_of_another_run
 
 RunKey: TypeAlias = tuple[str, str]
@@ -37,9 +37,15 @@ _CAPS: Final = frozenset({ClosedBy.SPAN_CAP, ClosedBy.BYTE_CAP})
 
 @dataclass(slots=True)
 class _Trace:
-    """What is known of one trace id. ``span_count`` counts spans that came before the first agent span."""
+    """What is known of one trace id.
+
+    Attributes:
+        span_count: spans that came before the first agent span.
+        continued_by: traces whose roots link here, while this is no run.
+    """
 
     run_ids: list[str] = field(default_factory=list)
+    continued_by: list[bytes] = field(default_factory=list)
     span_count: int = 0
     byte_count: int = 0
     root_ended: bool = False
@@ -223,6 +229,7 @@ class RunAssembler:
                 return
             trace.run_ids.append(trace_id.hex())
         only = trace.run_ids[0]
+        self._take_in(project_id, only, trace, received_ns)
         counts: dict[str, int] = {}
         ended: dict[str, ClosedBy] = {}
         for span in spans:
@@ -231,6 +238,9 @@ class RunAssembler:
             reason = _end_reason(span)
             if reason is not None and ended.get(run_id) is not ClosedBy.EXPLICIT_END:
                 ended[run_id] = reason
+        if trace.root_ended:  # it came before the first agent span did
+            ended.setdefault(only, ClosedBy.ROOT_ENDED)
+            trace.root_ended = False
         for run_id, count in counts.items():
             run = self._open(project_id, run_id, trace_id, received_ns, is_new=is_new)
             self._count(run, trace, count, span_bytes)
@@ -240,14 +250,38 @@ class RunAssembler:
         self, project_id: str, trace_id: bytes, trace: _Trace, spans: Sequence[SpanRecord], received_ns: int
     ) -> None:
         named = dict.fromkeys(run_id for span in spans if (run_id := run_id_of(span)))
+        by_default = trace_id.hex()
+        if not named and trace.run_ids in ([], [by_default]):
+            named = dict.fromkeys(self._find_continued_run(project_id, trace_id, spans))
         new = [run_id for run_id in named if run_id not in trace.run_ids]
         if not new:
             return
-        by_default = trace_id.hex()
         if trace.run_ids == [by_default]:
             self._move(project_id, by_default, new[0], trace_id, received_ns)
             trace.run_ids.clear()
         trace.run_ids.extend(new)
+
+    def _find_continued_run(self, project_id: str, trace_id: bytes, spans: Sequence[SpanRecord]) -> list[str]:
+        """The run of the trace that these spans' root links to; a trace that is no run yet is waited for."""
+        continued = next(filter(None, map(find_continued_trace, spans)), None)
+        if continued is None:
+            return []
+        self.remember(project_id, [continued])
+        origin = self._trace((project_id, continued))
+        if not origin.run_ids:
+            origin.continued_by.append(trace_id)
+        return origin.run_ids[:1]
+
+    def _take_in(self, project_id: str, run_id: str, trace: _Trace, received_ns: int) -> None:
+        """Move the traces here that have waited for this one to become a run."""
+        waiting, trace.continued_by = trace.continued_by, []
+        for trace_id in waiting:
+            other = self._trace((project_id, trace_id))
+            if other.run_ids == [trace_id.hex()]:
+                self._move(project_id, trace_id.hex(), run_id, trace_id, received_ns)
+            elif other.run_ids:
+                continue  # it names a run of its own
+            other.run_ids[:] = [run_id]
 
     def _move(self, project_id: str, old_id: str, new_id: str, trace_id: bytes, received_ns: int) -> None:
         """The trace's spans name their run only now: what was counted under the trace id goes there."""
@@ -255,9 +289,15 @@ class RunAssembler:
         self._changed.pop((project_id, old_id), None)
         self._joined.pop((project_id, trace_id, old_id), None)
         run = self._open(project_id, new_id, trace_id, received_ns)
-        if old is not None:
-            run.span_count += old.span_count
-            run.byte_count += old.byte_count
+        if old is None:
+            self._touch(run, (project_id, new_id), received_ns)
+            return
+        run.span_count += old.span_count
+        run.byte_count += old.byte_count
+        for other in map(bytes.fromhex, old.trace_ids):
+            self._open(project_id, new_id, other, received_ns)
+            self._trace((project_id, other)).run_ids[:] = [new_id]
+        self._touch(run, (project_id, new_id), received_ns, old.reason if old.state is RunState.SETTLING else None)
 
     def _open(
         self, project_id: str, run_id: str, trace_id: bytes, received_ns: int, *, is_new: bool = False

@@ -10,10 +10,11 @@ from typing import Any
 from collector_plugin.commands.read import describe
 from collector_plugin.otlp.files import iter_file
 from collector_plugin.otlp.json_format import Telemetry
-from reflect_otel.dialects.reader import read_trajectory
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.trajectory import Trajectory
+from reflect_otel.ports import Settings
 from reflect_otel.runs.grouping import group_runs
+from reflect_otel.runs.reviewed import read_reviewed_trajectory
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 SAMPLES = DATA / "otlp-samples"
@@ -35,7 +36,7 @@ def read_trajectories(*paths: Path) -> list[Trajectory]:
     telemetry = read_telemetry(*paths)
     assert not telemetry.rejected_spans
     assert not telemetry.rejected_logs
-    return [read_trajectory(run) for run in group_runs(telemetry.spans, telemetry.logs)]
+    return [read_reviewed_trajectory(run, Settings()) for run in group_runs(telemetry.spans, telemetry.logs)]
 
 
 def sample_files(name: str) -> list[Path]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reflect_otel.model.spans import LogRecord, Run, SpanRecord
+from reflect_otel.model.spans import LogRecord, Run, SpanLink, SpanRecord
 from reflect_otel.runs.grouping import group_runs, is_agent_span, run_id_of, select_run
 
 FIRST, SECOND = b"1" * 16, b"2" * 16
@@ -90,6 +90,30 @@ def test_traces_without_agent_work_are_no_runs() -> None:
     verdict = SpanRecord(trace_id=b"4" * 16, span_id=b"4" * 8, attributes={"reflect.review.result": "pass"})
     assert numbers(group_runs([web, span(1), set_up, verdict], [])) == {FIRST.hex(): [1]}
     assert [is_agent_span(record) for record in (web, set_up, verdict)] == [False, False, False]
+
+
+LINK = (SpanLink(trace_id=FIRST, span_id=bytes(8)),)
+
+
+def test_trace_whose_root_links_into_a_run_is_part_of_it() -> None:
+    worker = span(5, trace=SECOND, attributes={"gen_ai.operation.name": "chat"}, links=LINK)
+    assert numbers(group_runs([worker, span(1, "r"), span(6, trace=SECOND, parent=5)], [])) == {"r": [5, 1, 6]}
+
+
+def test_agents_root_that_links_back_begins_a_run() -> None:
+    turn = span(5, trace=SECOND, attributes={"gen_ai.operation.name": "invoke_agent"}, links=LINK)
+    assert numbers(group_runs([span(1), turn], [])) == {FIRST.hex(): [1], SECOND.hex(): [5]}
+
+
+def test_link_to_a_trace_that_is_no_run_joins_nothing() -> None:
+    producer = SpanRecord(trace_id=FIRST, span_id=bytes(7) + b"1", attributes={"http.route": "/"})
+    worker = span(5, trace=SECOND, links=LINK)
+    assert numbers(group_runs([producer, worker], [])) == {SECOND.hex(): [5]}
+
+
+def test_traces_that_link_in_a_circle_are_runs() -> None:
+    circle = [span(1, links=(SpanLink(trace_id=SECOND, span_id=bytes(8)),)), span(5, trace=SECOND, links=LINK)]
+    assert sum(len(run.spans) for run in group_runs(circle, [])) == 2
 
 
 def test_other_spans_of_an_agents_trace_stay_with_it() -> None:

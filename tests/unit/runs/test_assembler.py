@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reflect_otel.model.memory import RunRecord
-from reflect_otel.model.spans import FLAG_PARENT_IS_REMOTE, ClosedBy, LogRecord, RunState, SpanRecord
+from reflect_otel.model.spans import FLAG_PARENT_IS_REMOTE, ClosedBy, LogRecord, RunState, SpanLink, SpanRecord
 from reflect_otel.ports import Settings
 from reflect_otel.runs.assembler import RunAssembler
 
@@ -155,6 +155,38 @@ def test_one_run_id_over_two_traces_is_one_run(closed):
     assembler.add_spans("p", [span(1, attributes=named), span(1, trace=OTHER_TRACE, attributes=named)], 0, 100)
     (record,) = assembler.take_changes().runs
     assert record.trace_ids == (TRACE.hex(), OTHER_TRACE.hex())
+
+
+LINK = (SpanLink(trace_id=TRACE, span_id=bytes(7) + b"\x01"),)
+
+
+def worker(**fields):
+    return span(1, trace=OTHER_TRACE, attributes={"messaging.operation.type": "process"}, links=LINK, **fields)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0), (2, 1, 0), (0, 2, 1), (1, 0, 2)])
+def test_trace_whose_root_links_into_a_run_is_part_of_it_in_any_order(closed, order):
+    spans = [span(2, parent=1), span(2, trace=OTHER_TRACE, parent=1), worker()]
+    assembler = closed.assembler(Settings(settle_seconds=2, idle_seconds=60))
+    for index in order:
+        assembler.add_spans("p", [spans[index]], 0, 100)
+    assert assembler.unclosed() == [("p", TRACE.hex())]
+    record = assembler.close("p", TRACE.hex())
+    assert (set(record.trace_ids), record.span_count) == ({TRACE.hex(), OTHER_TRACE.hex()}, 3)
+
+
+def test_agent_root_that_links_back_to_an_earlier_turn_is_a_run_of_its_own(closed):
+    turn = span(1, trace=OTHER_TRACE, attributes={"gen_ai.operation.name": "invoke_agent"}, links=LINK)
+    assembler = closed.assembler()
+    assembler.add_spans("p", [span(), turn], 0, 100)
+    assert len(assembler) == 2
+
+
+def test_root_that_ended_before_the_first_agent_span_came_still_settles_the_run(closed):
+    assembler = closed.assembler(Settings(settle_seconds=2, idle_seconds=60))
+    assembler.add_spans("p", [span(1, attributes={"http.request.method": "POST"})], 0, 100)
+    assembler.add_spans("p", [span(2, parent=1)], 0, 100)
+    assert due(assembler, 2) == [TRACE.hex()]
 
 
 def test_two_run_ids_in_one_trace_are_two_runs(closed):

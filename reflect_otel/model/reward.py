@@ -1,0 +1,41 @@
+"""What several reviews of one run are worth together. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from reflect_otel.model.memory import Review, ReviewSource
+from reflect_otel.model.trajectory import Reward, RewardComponent
+
+TRUST: Final = {ReviewSource.HUMAN: 1.0, ReviewSource.CODE: 1.0, ReviewSource.LLM: 0.5}
+"""Weight of a reviewer: an automatic judge counts half."""
+
+
+def build_reward(reviews: Iterable[Review]) -> Reward | None:
+    """The reviews as a trajectory's reward, their mean weighted by trust; ``None`` without reviews.
+
+    Of several reviews with one key the last counts.
+    """
+    distinct = list({review.key: review for review in reviews}.values())
+    if not distinct:
+        return None
+    return Reward(
+        aggregated_value=weighted_mean(distinct, [review.reward for review in distinct]),
+        components=tuple(map(_build_component, distinct)),
+    )
+
+
+def weighted_mean(reviews: Sequence[Review], values: Sequence[float]) -> float:
+    """The mean of one value in [0, 1] per review, weighted by the reviewers' trust."""
+    weights = [TRUST[review.source] for review in reviews]
+    mean = sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
+    return min(1.0, max(0.0, mean))
+
+
+def _build_component(review: Review) -> RewardComponent:
+    return RewardComponent(
+        name=review.name,
+        value=review.reward,
+        scaled_value=review.reward,
+        explanation=review.feedback,
+        weight=TRUST[review.source],
+    )
