@@ -58,8 +58,12 @@ class MessageEventsReader:
                 finish_reason = finish_reason or _finish_reason(body)
             else:
                 inputs += read_messages(body, _INPUT_EVENTS[name], problems)
+        joined = join_turns((), inputs)
+        if not outputs and _EVENTS_KEY in span.attributes and joined and joined[-1].role is Role.ASSISTANT:
+            # Logfire's list tells the answer as one more message.
+            joined, outputs = joined[:-1], [joined[-1]]
         return SpanReading(
-            inputs=join_turns((), inputs),
+            inputs=joined,
             outputs=tuple(outputs),
             finish_reason=finish_reason,
             problems=tuple(problems),
