@@ -17,7 +17,7 @@ from collector_plugin.engine import MAX_WAITERS, Engine
 from collector_plugin.grpc_receiver import LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, OtlpHandler
 from collector_plugin.http_server import HttpServer, build_app
 from collector_plugin.otlp_receiver import OtlpReceiver
-from collector_plugin.settings import MAX_MESSAGE_BYTES, ServeOptions, check_exposure, split_address
+from collector_plugin.settings import MAX_MESSAGE_BYTES, ServeOptions, check_exposure, join_address, split_address
 from reflect_otel import __version__
 from reflect_otel.errors import ConfigError
 from reflect_otel.service.auth import Authenticator, hash_key
@@ -51,7 +51,7 @@ class Service:
             self._grpc, self.grpc_address = self._build_grpc(options.grpc_address, authenticator)
             host, port = split_address(options.http_address)
             self._http = HttpServer(build_app(self._find_fault, self._read_status, authenticator), host, port)
-            self.http_address = f"{host}:{self._http.port}"
+            self.http_address = join_address(host, self._http.port)
         except BaseException:
             self._engine.stop(0)
             raise
@@ -95,7 +95,7 @@ class Service:
             port = server.add_insecure_port(address)
         except RuntimeError as error:
             raise ConfigError(f"cannot listen on {address}; choose another --grpc-address") from error
-        return server, f"{host}:{port}"
+        return server, join_address(host, port)
 
     def _find_fault(self) -> str:
         return "stopping" if self._stopping else self._engine.pipeline.failure

@@ -28,6 +28,7 @@ def run_serve(
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which CPU instructions it lacks, as if a fault
     options = ServeOptions(
         engine=EngineOptions(data_dir=data_dir, settings=settings),
         grpc_address=grpc_address,

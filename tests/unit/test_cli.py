@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector_plugin.commands.serve import read_api_key_file
+from collector_plugin.settings import join_address, split_address
 from collector_plugin.terminal import print_json, printable
 from reflect_otel.errors import ConfigError
 from reflect_otel.model.memory import Memory, MemoryKind
@@ -50,6 +51,11 @@ def test_examples_in_the_help_can_be_pasted_into_a_shell(command):
     assert examples.count(f"reflect-otel {command}") >= 2
     parsed = subprocess.run(["/bin/sh", "-n"], input=examples, capture_output=True, text=True, check=False)
     assert parsed.returncode == 0, parsed.stderr
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:4317", "localhost:0", "[::1]:4317"])
+def test_an_address_is_shown_as_it_may_be_given(address):
+    assert join_address(*split_address(address)) == address
 
 
 def test_version_is_printed():
