@@ -23,7 +23,7 @@ class HaystackReader(RecordedCallReader):
 
     name = "haystack"
     layout = Layout(
-        claimed=(COMPONENT, "haystack.agent.max_steps", "haystack.agent.input"),
+        claimed=(COMPONENT, "haystack.agent.max_steps", "haystack.agent.input", "haystack.pipeline.input_data"),
         inputs=("haystack.component.input", "haystack.agent.input"),
         outputs=(_REPLIES, "haystack.agent.output"),
     )

@@ -176,6 +176,8 @@ def _undot(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _iter_chat(entry: Mapping[str, Any], default: Role) -> Iterator[Message]:
     role = read_role(find_word(entry, ("role", "type", "author", "source")), default)
+    if role is Role.TOOL and _is_definition(entry):
+        return
     content = read_content(find(entry, ("parts", "contents", "content", "blocks", "text", "content_blocks")))
     calls = _tool_calls(entry)
     if calls:
@@ -192,6 +194,12 @@ def _iter_chat(entry: Mapping[str, Any], default: Role) -> Iterator[Message]:
         yield spoken
     if role is Role.ASSISTANT:
         yield from tools
+
+
+def _is_definition(entry: Mapping[str, Any]) -> bool:
+    """A tool on offer, which Langfuse puts among the messages."""
+    content = entry.get("content")
+    return isinstance(content, dict) and content.get("type") == "function" and "function" in content
 
 
 def _tool_calls(entry: Mapping[str, Any]) -> list[ToolCall]:

@@ -14,6 +14,7 @@ from reflect_otel.dialects.provider_json import ProviderCall, read_request, read
 from reflect_otel.dialects.tool_values import read_tool_values
 from reflect_otel.model.reading import SpanReading, TokenUsage, Work
 from reflect_otel.model.spans import Attributes, LogRecord, SpanRecord
+from reflect_otel.model.trajectory import Message, Role
 
 OBSERVATION_KINDS: Final[Mapping[str, Work]] = {
     "llm": Work.MODEL_CALL,
@@ -31,6 +32,7 @@ OBSERVATION_KINDS: Final[Mapping[str, Work]] = {
 }
 """What backends call the kinds of observations they agree on, in lower case."""
 
+_EMPTY_ANSWER: Final = Message(role=Role.ASSISTANT, content="")
 _ANSWER_KEYS: Final = ("output", "result", "answer", "response", "text", "content")
 
 
@@ -87,7 +89,7 @@ class RecordedCallReader:
         return SpanReading(
             work=work,
             inputs=asked.messages,
-            outputs=answered.messages,
+            outputs=tuple(message for message in answered.messages if message != _EMPTY_ANSWER),
             agent=self.read_agent(span, work),
             conversation_id=find_text(attributes, *layout.conversations),
             request_model=asked.model or _read_model(attributes, layout.models),
