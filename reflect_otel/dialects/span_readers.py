@@ -79,7 +79,7 @@ def read_span(span: SpanRecord, logs: Sequence[LogRecord]) -> ReadSpan:
     reading = SpanReading()
     dialects: list[str] = []
     for reader in find_readers():
-        if not _claims(reader, span, logs) or (dialects and reader.is_last_resort):
+        if (dialects and reader.is_last_resort) or not _claims(reader, span, logs):
             continue
         try:
             own = reader.read(span, logs)
