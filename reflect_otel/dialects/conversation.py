@@ -30,6 +30,7 @@ class Entry:
 
 @dataclass(slots=True)
 class _Thread:
+    number: int
     keys: list[Key] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     system: set[str | None] = field(default_factory=set)
@@ -41,6 +42,7 @@ class Transcript:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self._threads: list[_Thread] = []
+        self._holders: dict[Key, dict[int, None]] = {}
         self._keys: dict[int, tuple[Message, Key]] = {}
 
     def add_exchange(self, inputs: Sequence[Message], outputs: Sequence[Message]) -> Entry | None:
@@ -50,7 +52,7 @@ class Transcript:
         thread, known = self._find_thread(keys)
         is_first = thread is None
         if thread is None:
-            thread = _Thread()
+            thread = _Thread(number=len(self._threads))
             self._threads.append(thread)
         self._retell(thread, spoken[:known], keys)
         last = self._append_inputs(thread, inputs, keys, known, is_new=not is_first)
@@ -80,7 +82,10 @@ class Transcript:
         """The thread that this history continues best, and how many of its messages that thread knows."""
         best: tuple[_Thread | None, int] = (None, 0)
         best_score = 0
-        for thread in reversed(self._threads):
+        # without a message in common nothing aligns: calls that share none need not be compared
+        sharing = {number for key in keys for number in self._holders.get(key, ())}
+        for number in sorted(sharing, reverse=True):
+            thread = self._threads[number]
             score, known = align(thread.keys, keys)
             if score > best_score:
                 best, best_score = (thread, known), score
@@ -137,12 +142,14 @@ class Transcript:
             index = thread.entries.index(entry)
             thread.entries.insert(index, told)
             thread.keys.insert(index, key)
+            self._holders.setdefault(key, {})[thread.number] = None
 
     def _append(self, thread: _Thread, message: Message, key: Key, *, is_new: bool) -> Entry:
         entry = Entry(message, is_new)
         self.entries.append(entry)
         thread.entries.append(entry)
         thread.keys.append(key)
+        self._holders.setdefault(key, {})[thread.number] = None
         return entry
 
 

@@ -14,6 +14,9 @@ from reflect_otel.ports import Vector
 ECHO_COSINE: Final = 0.90
 """From this content cosine to a served memory up, a reflection only repeats what the run was told."""
 
+LONGEST_TASK_CHARACTERS: Final = 8_000
+"""What of a run's task a memory keeps: enough to find it by, not a pasted document."""
+
 
 def build_learning_input(
     record: RunRecord, trajectory: Trajectory, verdict: Verdict, served: Iterable[Memory]
@@ -45,7 +48,7 @@ def build_memory(record: RunRecord, lesson: LearningInput, reflection: Reflectio
     """The memory drawn from a run, not used by any run yet."""
     return Memory(
         id=build_memory_id(record.project_id, record.run_id, reflection.kind),
-        task=lesson.task,
+        task=lesson.task[:LONGEST_TASK_CHARACTERS],
         reflection=reflection.text.strip(),
         kind=reflection.kind,
         success=lesson.result is ReviewResult.PASS,
