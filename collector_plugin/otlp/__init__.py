@@ -1,10 +1,9 @@
-"""OTLP at the edge: export requests to span and log records, and a submitted run to an export request.
+"""OTLP at the edge: export requests to span and log records.
 
 Called by the receivers, the pipeline and the ``read`` command.
 May import protobuf, orjson and ``reflect_otel.model``; knows no store, no server.
 """
 
-from collector_plugin.otlp.draft import build_trace_request
 from collector_plugin.otlp.protobuf import (
     Rejected,
     parse_logs_request,
@@ -15,7 +14,6 @@ from collector_plugin.otlp.protobuf import (
 
 __all__ = [
     "Rejected",
-    "build_trace_request",
     "parse_logs_request",
     "parse_trace_request",
     "read_logs",

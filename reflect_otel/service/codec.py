@@ -20,7 +20,7 @@ from reflect_otel.model.memory import (
     Trace,
     TraceDraft,
 )
-from reflect_otel.service.chat_messages import read_chat_messages
+from reflect_otel.dialects.chat_messages import read_chat_messages
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _EXACT_INTEGER: Final = 2**53

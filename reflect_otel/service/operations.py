@@ -26,7 +26,7 @@ from reflect_otel.model.memory import (
 from reflect_otel.model.spans import RunState
 from reflect_otel.ports import Clock, Intake, RunFilter, Settings, Store
 from reflect_otel.service import validation
-from reflect_otel.service.chat_messages import find_answer
+from reflect_otel.dialects.chat_messages import find_answer
 from reflect_otel.service.paging import (
     Page,
     build_page,

@@ -16,7 +16,6 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector_plugin.otlp import (
-    build_trace_request,
     parse_logs_request,
     parse_trace_request,
     read_logs,
@@ -24,6 +23,7 @@ from collector_plugin.otlp import (
 )
 from collector_plugin.otlp.files import iter_file
 from collector_plugin.otlp.json_format import Telemetry, read_json
+from reflect_otel.capture.run_span import build_trace_request
 from reflect_otel.dialects.reader import read_trajectory
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.memory import Review, ReviewResult, TraceDraft

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reflect_otel.dialects.chat_messages import build_chat_message, read_chat_messages
 from reflect_otel.dialects.parts import RAW_ARGUMENTS
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.trajectory import Message, Role, ToolCall
-from reflect_otel.service.chat_messages import build_chat_message, read_chat_messages
 
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text()
 json_values = st.recursive(
