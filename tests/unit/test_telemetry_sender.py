@@ -13,8 +13,9 @@ from collector_plugin.telemetry_sender import TelemetrySender, build_readable_lo
 from reflect_otel.errors import Unavailable
 from reflect_otel.model.spans import SpanRecord
 
+REMOTE_BITS = 0x300
 HAS_IS_REMOTE = 0x100
-"""The exporter always says that it knows whether the parent is remote."""
+"""The exporter always says that it knows whether the parent is remote, and never the W3C trace flags."""
 
 
 def recordings():
@@ -24,7 +25,7 @@ def recordings():
 
 def comparable(record):
     fields = {key: _listed(value) for key, value in asdict(record).items()}
-    return {**fields, "flags": fields.get("flags", 0) | HAS_IS_REMOTE}
+    return {**fields, "flags": fields.get("flags", 0) & REMOTE_BITS | HAS_IS_REMOTE}
 
 
 def _listed(value):
