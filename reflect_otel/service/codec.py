@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from reflect_otel.dialects.chat_messages import read_chat_messages
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.memory import (
     IngestStatus,
@@ -20,7 +21,6 @@ from reflect_otel.model.memory import (
     Trace,
     TraceDraft,
 )
-from reflect_otel.dialects.chat_messages import read_chat_messages
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _EXACT_INTEGER: Final = 2**53

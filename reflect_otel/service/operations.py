@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from reflect_otel.dialects.chat_messages import find_answer
 from reflect_otel.errors import DeadlineExceeded, IngestFailed, NotFound
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.retrieval import Retriever
@@ -26,7 +27,6 @@ from reflect_otel.model.memory import (
 from reflect_otel.model.spans import RunState
 from reflect_otel.ports import Clock, Intake, RunFilter, Settings, Store
 from reflect_otel.service import validation
-from reflect_otel.dialects.chat_messages import find_answer
 from reflect_otel.service.paging import (
     Page,
     build_page,

@@ -1,11 +1,11 @@
 """From a stored run to the *trace* of the public API."""
 
+from reflect_otel.dialects.chat_messages import build_chat_message
 from reflect_otel.learning.loop import MAX_TRIES
 from reflect_otel.model.memory import IngestStatus, Review, ReviewStatus, Trace
 from reflect_otel.model.spans import RunState
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import RunDetail
-from reflect_otel.dialects.chat_messages import build_chat_message
 
 
 def build_trace(detail: RunDetail, trajectory: Trajectory | None) -> Trace:
