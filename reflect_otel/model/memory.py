@@ -77,9 +77,10 @@ class MemoryKind(StrEnum):
 
 
 class MemoryStatus(StrEnum):
-    """Only ``active`` memories are served."""
+    """Only ``active`` memories are served; a ``merged`` one lends its retrieval key to the memory it repeats."""
 
     ACTIVE = "active"
+    MERGED = "merged"
     ARCHIVED = "archived"
     QUARANTINED = "quarantined"
 
@@ -150,6 +151,11 @@ class Memory:
             gate (0) to identity (1); 0.0 outside a query.
         success: outcome of the run it was drawn from; ``None`` when written by hand without one.
         created_from: run id it was drawn from; empty when written by hand.
+        pinned: never archived, merged away or displaced by untried memories.
+        merged_into: id of the older memory that says the same and is served in its place; empty for itself.
+        last_served_ns: when a run was last served it, Unix nanoseconds; 0 = never.
+        author: whose run it was drawn from, or who wrote it; empty when unknown.
+        status_reason: why it is not active; empty when it is.
     """
 
     id: str
@@ -167,6 +173,11 @@ class Memory:
     status: MemoryStatus = MemoryStatus.ACTIVE
     agent: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    pinned: bool = False
+    merged_into: str = ""
+    last_served_ns: int = 0
+    author: str = ""
+    status_reason: str = ""
 
     @property
     def q_value(self) -> float:
@@ -198,6 +209,7 @@ class Served:
         run_id: run key when the caller named it, or ``None``.
         served_ns: Unix time in nanoseconds.
         rank: 1 = first.
+        withheld: chosen, but kept back because the run belongs to the control group; earns no credit.
     """
 
     memory_id: str
@@ -208,6 +220,7 @@ class Served:
     utility: float = INITIAL_UTILITY
     score: float = 0.0
     served_ns: int = 0
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from reflect_otel.store.value_json import read_json, write_json
 
 _MEMORY_COLUMNS: Final = (
     "id", "task", "reflection", "kind", "utility", "uses", "passes", "success", "created_from", "created_ns",
-    "status", "agent", "metadata",
+    "status", "agent", "metadata", "pinned", "merged_into", "last_served_ns", "author", "status_reason",
 )  # fmt: skip
 _EVENT_FIELDS: Final = ("memory_id", "run_id", "reward", "alpha", "sequence", "before", "after")
 
@@ -38,6 +38,11 @@ def write_memory(session: Session, project_id: str, memory: Memory) -> None:
         status=memory.status.value,
         agent=memory.agent,
         metadata=write_json(dict(memory.metadata)),
+        pinned=memory.pinned,
+        merged_into=memory.merged_into,
+        last_served_ns=memory.last_served_ns,
+        author=memory.author,
+        status_reason=memory.status_reason,
     )
 
 

@@ -9,9 +9,12 @@ from typing import Final
 from reflect_otel.errors import SchemaMismatch, StoreError
 from reflect_otel.ports import Clock
 from reflect_otel.store.session import Session
-from reflect_otel.store.statements import load_tables
+from reflect_otel.store.statements import load_migrations, load_tables
 
-MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {1: tuple(load_tables().values())}
+MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {
+    1: tuple(load_tables().values()),
+    **{version: (script,) for version, script in load_migrations().items()},
+}
 """SQL scripts that lead to each version from the one before; 0 is an empty database."""
 
 NEWEST_VERSION: Final = max(MIGRATIONS)

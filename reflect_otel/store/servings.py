@@ -10,7 +10,9 @@ from reflect_otel.store.telemetry import iter_pieces
 
 ServedItem: TypeAlias = tuple[str, Served]
 
-_FIELDS: Final = ("memory_id", "trace_id", "run_id", "rank", "similarity", "utility", "score", "served_ns")
+_FIELDS: Final = (
+    "memory_id", "trace_id", "run_id", "rank", "similarity", "utility", "score", "served_ns", "withheld",
+)  # fmt: skip
 
 
 def write_servings(session: Session, items: Sequence[ServedItem], next_ordinal: Callable[[], int]) -> None:

@@ -26,7 +26,10 @@ TABLES: Final = (
     "utility_events",
     "learning_jobs",
 )
-"""Every table, in the order of creation."""
+"""Every table of schema version 1, in the order of creation."""
+
+MIGRATIONS: Final = ("0002_learning",)
+"""What leads from each schema version to the next, in order; the number is the version reached."""
 
 STATEMENTS: Final = (
     "claim_job",
@@ -121,6 +124,12 @@ def load_statements() -> Mapping[str, str]:
 def load_tables() -> Mapping[str, str]:
     """Table definitions by name, in the order of creation. Raises StoreError when files and register disagree."""
     return _load("tables", TABLES)
+
+
+@cache
+def load_migrations() -> Mapping[int, str]:
+    """Scripts by the schema version they lead to. Raises StoreError when files and register disagree."""
+    return {int(name[:4]): script for name, script in _load("migrations", MIGRATIONS).items()}
 
 
 def expand_lists(statement: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -313,6 +313,7 @@ class InMemoryStore:
             served
             for project, served in self._served
             if project == record.project_id
+            and not served.withheld
             and (served.run_id in names or served.run_id not in traces.get(served.trace_id or b"", (served.run_id,)))
         ]
         noted.sort(key=lambda served: (served.served_ns, served.rank))

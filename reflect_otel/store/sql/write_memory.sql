@@ -1,9 +1,11 @@
 insert into memories values (
     $project_id, $memory_id, $task, $reflection, $kind, $utility, $uses, $passes, $success, $created_from,
-    $created_ns, $status, $agent, $metadata
+    $created_ns, $status, $agent, $metadata, $pinned, $merged_into, $last_served_ns, $author, $status_reason
 )
 on conflict do update set
     task = excluded.task, reflection = excluded.reflection, kind = excluded.kind, utility = excluded.utility,
     uses = excluded.uses, passes = excluded.passes, success = excluded.success,
     created_from = excluded.created_from, created_ns = excluded.created_ns, status = excluded.status,
-    agent = excluded.agent, metadata = excluded.metadata
+    agent = excluded.agent, metadata = excluded.metadata,
+    pinned = excluded.pinned, merged_into = excluded.merged_into, last_served_ns = excluded.last_served_ns,
+    author = excluded.author, status_reason = excluded.status_reason

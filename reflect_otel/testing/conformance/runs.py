@@ -155,7 +155,7 @@ class RunStoreConformance(StoreCase):
                 store.get_trajectory(project_id, run_id)
 
     def test_served_memories_are_found_by_run_and_by_trace(self, store: Store) -> None:
-        """Those of the run's own row come last; each counts once, and only in its project."""
+        """Those of the run's own row come last; each counts once, only in its project; the withheld do not count."""
         record = build_run("r", served_memory_ids=("m3", "m1"))
         served = [
             (PROJECT, Served(memory_id="m1", trace_id=TRACE, served_ns=1)),
@@ -163,6 +163,7 @@ class RunStoreConformance(StoreCase):
             (PROJECT, Served(memory_id="m1", run_id="r", served_ns=3)),
             (OTHER_PROJECT, Served(memory_id="m9", trace_id=TRACE, run_id="r", served_ns=4)),
             (PROJECT, Served(memory_id="m8", trace_id=OTHER_TRACE, served_ns=5)),
+            (PROJECT, Served(memory_id="m7", run_id="r", served_ns=6, withheld=True)),
         ]
         store.write_telemetry(build_batch(1, served=served))
         store.write_telemetry(build_batch(2, spans=[build_span(1)], joined=[(TRACE, "r")], runs=[record]))

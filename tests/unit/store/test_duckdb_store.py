@@ -69,7 +69,7 @@ def test_the_same_batch_twice_changes_no_row_of_any_table(path):
         dumps.append(dump(path))
     assert {table: len(rows) for table, rows in dumps[0].items()} == {
         **dict.fromkeys(TABLES, 0),
-        "schema_version": 1,
+        "schema_version": 2,
         "journal_offset": 1,
         "spans": 3,
         "logs": 2,

@@ -1,0 +1,12 @@
+-- Columns are added without "not null": DuckDB cannot add that to a table that has indexes.
+alter table memories add column pinned boolean default false;
+alter table memories add column merged_into varchar default ''; -- the memory that speaks for this one; '' = itself
+alter table memories add column last_served_ns bigint default 0;
+alter table memories add column author varchar default '';
+alter table memories add column status_reason varchar default '';
+alter table servings add column withheld boolean default false; -- chosen, but kept back for the control group
+create table project_settings (
+    project_id varchar primary key,
+    document varchar not null -- JSON object; what is absent has its default
+);
+create index memories_by_source on memories (created_from);
