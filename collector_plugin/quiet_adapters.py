@@ -7,7 +7,7 @@ observed by us the more so: its spans would become runs.
 from collections.abc import Sequence
 
 from reflect_otel.capture.suppression import suppressed_instrumentation
-from reflect_otel.model.memory import LearningInput, Reflection
+from reflect_otel.model.reflection import LearningInput, Reflection
 from reflect_otel.ports import Embedder, Reflector, Vector
 
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from reflect_otel.model.memory import (
-    LearningInput,
     Memory,
-    Reflection,
     Review,
     ReviewSignal,
     RunRecord,
@@ -20,7 +18,9 @@ from reflect_otel.model.memory import (
     TraceDraft,
     UtilityEvent,
 )
+from reflect_otel.model.model_call import Completion, ModelCall, Spending
 from reflect_otel.model.reading import SpanReading
+from reflect_otel.model.reflection import LearningInput, Reflection, ReflectionRecord
 from reflect_otel.model.spans import LogRecord, Run, SpanRecord
 from reflect_otel.model.trajectory import Trajectory
 
@@ -79,6 +79,7 @@ class LearningOutcome:
         recomputed: memories whose utility changed, with their new ``utility``, ``uses`` and ``passes``.
         updated: the events of other runs whose ``before``/``after`` changed with the recomputation.
         removed_memory_id: memory of an earlier review of this run that no longer holds.
+        reflection: who drew the lesson and how, also when no memory came of it; replaces the run's earlier one.
     """
 
     job: LearningJob
@@ -90,6 +91,7 @@ class LearningOutcome:
     recomputed: Sequence[Memory] = ()
     updated: Sequence[UtilityEvent] = ()
     removed_memory_id: str | None = None
+    reflection: ReflectionRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,7 @@ class RunDetail:
     Attributes:
         served: memory ids served to this run, from Augment calls and from ``reflect.memory.ids``, distinct.
         learned: True when every review of the run has gone through the learning loop.
+        reflection: how the last lesson was drawn, without ``raw_output``; ``None`` before there was one.
     """
 
     record: RunRecord
@@ -127,6 +130,7 @@ class RunDetail:
     served: Sequence[str] = ()
     created_memory_id: str | None = None
     learned: bool = False
+    reflection: ReflectionRecord | None = None
     attempts: int = 0
     last_error: str = ""
 
@@ -218,7 +222,26 @@ class MemoryStore(Protocol):
         """Ledger entries of these memories or of this run, by (sequence, run_id)."""
 
 
-class Store(TelemetryStore, RunStore, MemoryStore, Protocol):
+class ModelCallLedger(Protocol):
+    """What language models were asked and what it cost."""
+
+    def write_model_call(self, project_id: str, call: ModelCall) -> None:
+        """Upsert by ``call_id``."""
+
+    def read_spending(self, project_id: str, since_ns: int) -> Spending:
+        """The calls started at or after ``since_ns``, also those under way."""
+
+    def find_reflection(self, project_id: str, run_id: str) -> ReflectionRecord | None:
+        """How the run's last lesson was drawn, with ``raw_output``."""
+
+    def find_unjudged_runs(self, since_ns: int, until_ns: int, max_tries: int, limit: int) -> Sequence[RunRecord]:
+        """Closed, readable runs of all projects whose last span arrived in [since, until), oldest first.
+
+        Left out are those with a review, with a judgement, or with ``max_tries`` calls for one.
+        """
+
+
+class Store(TelemetryStore, RunStore, MemoryStore, ModelCallLedger, Protocol):
     """One durable store that keeps it all."""
 
     def close(self) -> None:
@@ -262,6 +285,22 @@ class Reflector(Protocol):
 
     def reflect(self, lesson: LearningInput) -> Reflection | None:
         """The lesson, or ``None`` when the trajectory holds nothing to learn. Same input, same output."""
+
+
+class LanguageModel(Protocol):
+    """Answers a prompt; reflectors and judges are built on it."""
+
+    provider: str
+    """Name shown beside ``model``, such as ``openai``."""
+    model: str
+
+    def complete(self, system: str, user: str, *, schema_name: str, schema: Mapping[str, Any]) -> Completion:
+        """The answer, asked for as JSON of this schema; whether it is that is for the caller to check.
+
+        Raises:
+            TransportError: no answer now, another try may bring one (RateLimited, Unavailable, DeadlineExceeded).
+            ConfigError: the endpoint refuses the call as it is set up; another try brings the same.
+        """
 
 
 class DialectReader(Protocol):

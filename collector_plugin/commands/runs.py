@@ -137,6 +137,8 @@ def _facts(trace: Trace) -> Iterator[tuple[str, object]]:
     yield "feedback", trace.review.feedback if trace.review else None
     yield "served", ", ".join(trace.retrieved_memory_ids)
     yield "learned", trace.created_memory_id
+    yield "lesson by", trace.reflector
+    yield "note", trace.reflection_note
     yield "trace ids", ", ".join(trace.trace_ids)
 
 

@@ -150,6 +150,8 @@ def read_memory(message: wire.Memory) -> Memory:
         status=_MEMORY_STATUS_OF_WIRE.get(message.status, MemoryStatus.ACTIVE),
         agent=message.agent or None,
         metadata=dict(message.metadata),
+        reflector=message.reflector,
+        contrasted_with=message.contrasted_with,
     )
 
 
@@ -197,6 +199,8 @@ def read_trace(message: wire.Trace) -> Trace:
         session_id=message.session_id or None,
         metadata=dict(message.metadata),
         created_memory_id=message.created_memory_id or None,
+        reflector=message.reflector or None,
+        reflection_note=message.reflection_note or None,
         review=read_review(message.review) if message.HasField("review") else None,
         trace_ids=tuple(message.trace_ids),
         steps=message.steps,

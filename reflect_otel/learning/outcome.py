@@ -8,7 +8,11 @@ from reflect_otel.learning.credit import build_credit, with_utility
 from reflect_otel.learning.lesson import build_learning_input, build_memory, build_retrieval_key, is_echo
 from reflect_otel.learning.utility import recompute
 from reflect_otel.learning.verdict import Verdict, build_verdict
-from reflect_otel.model.memory import LearningInput, Memory, UtilityEvent
+from reflect_otel.model.memory import (
+    Memory,
+    UtilityEvent,
+)
+from reflect_otel.model.reflection import LearningInput
 from reflect_otel.model.trajectory import Task, Trajectory
 from reflect_otel.ports import Clock, Embedder, LearningJob, LearningOutcome, Reflector, RunDetail, Store
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.spans import ClosedBy, RunState
-from reflect_otel.model.trajectory import Message, Trajectory
+from reflect_otel.model.trajectory import Message
 
 INITIAL_UTILITY: Final = 0.5
 DEFAULT_PROJECT: Final = "default"
@@ -156,6 +156,8 @@ class Memory:
         last_served_ns: when a run was last served it, Unix nanoseconds; 0 = never.
         author: whose run it was drawn from, or who wrote it; empty when unknown.
         status_reason: why it is not active; empty when it is.
+        reflector: what wrote it: ``offline`` or ``NAME MODEL`` of a language model; empty when written by hand.
+        contrasted_with: of a contrast, the id of the failed run that the passed one was compared with.
     """
 
     id: str
@@ -178,26 +180,13 @@ class Memory:
     last_served_ns: int = 0
     author: str = ""
     status_reason: str = ""
+    reflector: str = ""
+    contrasted_with: str = ""
 
     @property
     def q_value(self) -> float:
         """The utility, under the Reflect SDK's name."""
         return self.utility
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reflection:
-    """A lesson drawn from a reviewed trajectory, before it is a memory.
-
-    Attributes:
-        evidence_steps: zero-based step numbers of the trajectory that support the lesson.
-        model: what wrote it, ``offline`` for the deterministic reflector.
-    """
-
-    kind: MemoryKind
-    text: str
-    evidence_steps: tuple[int, ...] = ()
-    model: str = "offline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +318,8 @@ class Trace:
         id: the run id; ``get_trace`` also takes a W3C trace id.
         trajectory: role/content message dictionaries in OpenAI chat form.
         ingest_attempts: how often reading and learning were tried.
+        reflector: what drew the lesson; ``None`` while there is none.
+        reflection_note: why another reflector than the configured one wrote it, or why there is no lesson.
     """
 
     id: str
@@ -345,6 +336,8 @@ class Trace:
     session_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_memory_id: str | None = None
+    reflector: str | None = None
+    reflection_note: str | None = None
     review: Review | None = None
     trace_ids: tuple[str, ...] = ()
     steps: int = 0
@@ -395,19 +388,3 @@ class TraceDraft:
     ended_ns: int = 0
     error_type: str | None = None
     spans_follow: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LearningInput:
-    """What a reflector may look at.
-
-    Attributes:
-        served_texts: reflections that were served to this run; they must not come back as new memories.
-    """
-
-    task: str
-    trajectory: Trajectory
-    result: ReviewResult
-    feedback: str | None = None
-    reference_context: str | None = None
-    served_texts: tuple[str, ...] = ()

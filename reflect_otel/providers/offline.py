@@ -9,8 +9,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from reflect_otel.model.memory import LearningInput, MemoryKind, Reflection, ReviewResult
+from reflect_otel.model.memory import (
+    MemoryKind,
+    ReviewResult,
+)
 from reflect_otel.model.notes import strip_notes
+from reflect_otel.model.reflection import LearningInput, Reflection
 from reflect_otel.model.trajectory import Role, TerminationReason, Trajectory
 from reflect_otel.providers.tool_facts import (
     Call,
@@ -66,7 +70,7 @@ class OfflineReflector:
         if text in lesson.served_texts:
             return None
         kind = MemoryKind.STRATEGY if passed else MemoryKind.PITFALL
-        return Reflection(kind=kind, text=text, evidence_steps=_steps(lesson.trajectory, calls), model="offline")
+        return Reflection(kind=kind, text=text, evidence_steps=_steps(lesson.trajectory, calls))
 
 
 # --- after a pass ---------------------------------------------------------------------------------------

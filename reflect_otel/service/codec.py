@@ -179,6 +179,8 @@ def build_memory(memory: Memory) -> wire.Memory:
         status=memory.status.value,
         metadata=_pairs(memory.metadata),
         agent=_text(memory.agent),
+        reflector=_text(memory.reflector),
+        contrasted_with=_text(memory.contrasted_with),
     )
     if memory.success is not None:
         message.success = memory.success
@@ -232,6 +234,8 @@ def build_trace(trace: Trace) -> wire.Trace:
         start_time=_timestamp(trace.started_ns),
         end_time=_timestamp(trace.ended_ns),
         closed_by=_text(trace.closed_by),
+        reflector=_text(trace.reflector),
+        reflection_note=_text(trace.reflection_note),
     )
     for chat in trace.trajectory:
         message.trajectory.add().update(_clean(chat))

@@ -66,6 +66,8 @@ def _build(detail: RunDetail, status: IngestStatus, chat: tuple[dict[str, object
         session_id=record.session_id,
         metadata=record.metadata,
         created_memory_id=detail.created_memory_id,
+        reflector=detail.reflection.written_by if detail.reflection else None,
+        reflection_note=(detail.reflection.note or None) if detail.reflection else None,
         review=_newest_review(detail),
         trace_ids=record.trace_ids,
         steps=record.steps,

@@ -9,6 +9,8 @@ from typing import Any
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
 from reflect_otel.model.memory import Memory, Review, ReviewStatus, RunRecord, UtilityEvent
+from reflect_otel.model.model_call import ModelCall, Spending
+from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
@@ -20,7 +22,7 @@ from reflect_otel.ports import (
     StoredVector,
     TelemetryBatch,
 )
-from reflect_otel.store import memory_rows, run_rows
+from reflect_otel.store import memory_rows, model_calls, run_rows
 from reflect_otel.store.columns import storable_text
 from reflect_otel.store.database import Database
 from reflect_otel.store.joining import delete_runs, join_traces
@@ -236,6 +238,28 @@ class DuckDBStore:
         """See ``MemoryStore``."""
         with self._database.read() as session:
             return memory_rows.find_utility_events(session, project_id, memory_ids, run_id)
+
+    # --- language models
+
+    def write_model_call(self, project_id: str, call: ModelCall) -> None:
+        """See ``ModelCallLedger``."""
+        with self._database.write() as session:
+            model_calls.write_model_call(session, project_id, call)
+
+    def read_spending(self, project_id: str, since_ns: int) -> Spending:
+        """See ``ModelCallLedger``."""
+        with self._database.read() as session:
+            return model_calls.read_spending(session, project_id, since_ns)
+
+    def find_reflection(self, project_id: str, run_id: str) -> ReflectionRecord | None:
+        """See ``ModelCallLedger``."""
+        with self._database.read() as session:
+            return model_calls.find_reflection(session, project_id, run_id)
+
+    def find_unjudged_runs(self, since_ns: int, until_ns: int, max_tries: int, limit: int) -> Sequence[RunRecord]:
+        """See ``ModelCallLedger``."""
+        with self._database.read() as session:
+            return model_calls.find_unjudged_runs(session, since_ns, until_ns, max_tries, limit)
 
     def close(self) -> None:
         """See ``Store``."""

@@ -71,6 +71,7 @@ def _take_over(
     move = {"project_id": project_id, "run_id": default, "to_run_id": run_id}
     session.execute("move_servings", **move)
     session.execute("move_memories", **move)
+    session.execute("move_contrasts", **move)
     _move_ledger(session, project_id, default, run_id)
     reviews = find_reviews(session, project_id, [default]).get(default, [])
     if find_record(session, project_id, run_id) is None:
@@ -111,5 +112,6 @@ def _delete_rows(session: Session, project_id: str, run_ids: Sequence[str]) -> N
             "delete_review_signals_of_runs",
             "delete_servings_of_runs",
             "delete_jobs",
+            "delete_reflections",
         ):
             session.execute(statement, project_id=project_id, run_ids=piece)

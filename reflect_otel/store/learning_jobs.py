@@ -10,6 +10,7 @@ from reflect_otel.store.memory_rows import (
     write_utility_event,
     write_vector,
 )
+from reflect_otel.store.model_calls import write_reflection
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry import iter_pieces
 
@@ -47,6 +48,8 @@ def write_outcome(session: Session, outcome: LearningOutcome) -> None:
     if outcome.removed_memory_id is not None:
         delete_memory(session, project_id, outcome.removed_memory_id)
     _write_drawn_memory(session, outcome)
+    if outcome.reflection is not None:
+        write_reflection(session, project_id, outcome.reflection)
     session.execute("delete_utility_events", project_id=project_id, run_id=run_id)
     for event in (*outcome.events, *outcome.updated):
         write_utility_event(session, project_id, event)

@@ -13,6 +13,7 @@ from reflect_otel.store.value_json import read_json, write_json
 _MEMORY_COLUMNS: Final = (
     "id", "task", "reflection", "kind", "utility", "uses", "passes", "success", "created_from", "created_ns",
     "status", "agent", "metadata", "pinned", "merged_into", "last_served_ns", "author", "status_reason",
+    "reflector", "contrasted_with",
 )  # fmt: skip
 _EVENT_FIELDS: Final = ("memory_id", "run_id", "reward", "alpha", "sequence", "before", "after")
 
@@ -43,6 +44,8 @@ def write_memory(session: Session, project_id: str, memory: Memory) -> None:
         last_served_ns=memory.last_served_ns,
         author=memory.author,
         status_reason=memory.status_reason,
+        reflector=memory.reflector,
+        contrasted_with=memory.contrasted_with,
     )
 
 

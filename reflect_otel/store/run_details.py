@@ -6,6 +6,7 @@ from reflect_otel.model.memory import RunRecord
 from reflect_otel.ports import RunDetail
 from reflect_otel.store.learning_jobs import find_jobs
 from reflect_otel.store.memory_rows import find_created_memories
+from reflect_otel.store.model_calls import find_reflections
 from reflect_otel.store.reviews import find_reviews
 from reflect_otel.store.servings import find_served
 from reflect_otel.store.session import Session
@@ -17,6 +18,7 @@ def build_details(session: Session, project_id: str, records: Sequence[RunRecord
     reviews = find_reviews(session, project_id, run_ids)
     served = find_served(session, project_id, run_ids)
     jobs = find_jobs(session, project_id, run_ids)
+    reflections = find_reflections(session, project_id, run_ids)
     created = find_created_memories(session, project_id, run_ids)
     details: list[RunDetail] = []
     for record in records:
@@ -28,6 +30,7 @@ def build_details(session: Session, project_id: str, records: Sequence[RunRecord
                 served=tuple(dict.fromkeys((*served.get(run_id, ()), *record.served_memory_ids))),
                 created_memory_id=created.get(run_id),
                 learned=run_id in reviews and job is None,
+                reflection=reflections.get(run_id),
                 attempts=job.attempts if job else 0,
                 last_error=(job.last_error if job else "") or record.last_error,
             )

@@ -28,7 +28,7 @@ TABLES: Final = (
 )
 """Every table of schema version 1, in the order of creation."""
 
-MIGRATIONS: Final = ("0002_learning",)
+MIGRATIONS: Final = ("0002_learning", "0003_reflections")
 """What leads from each schema version to the next, in order; the number is the version reached."""
 
 STATEMENTS: Final = (
@@ -40,6 +40,7 @@ STATEMENTS: Final = (
     "delete_jobs",
     "delete_logs",
     "delete_memory",
+    "delete_reflections",
     "delete_review_signals",
     "delete_review_signals_of_runs",
     "delete_reviews",
@@ -67,6 +68,8 @@ STATEMENTS: Final = (
     "find_memories",
     "find_memory",
     "find_needed_depth",
+    "find_reflection",
+    "find_reflections",
     "find_review_signals",
     "find_reviews",
     "find_runs",
@@ -80,11 +83,13 @@ STATEMENTS: Final = (
     "find_span_keys",
     "find_spans",
     "find_spans_by_response",
+    "find_spending",
     "find_tables",
     "find_trace_extents",
     "find_traces_of_runs",
     "find_trajectory",
     "find_unclosed_runs",
+    "find_unjudged_runs",
     "find_utility_events",
     "insert_logs",
     "insert_messages",
@@ -97,6 +102,7 @@ STATEMENTS: Final = (
     "insert_spans",
     "insert_trace_extents",
     "insert_trajectories",
+    "move_contrasts",
     "move_memories",
     "move_servings",
     "queue_job",
@@ -106,6 +112,8 @@ STATEMENTS: Final = (
     "update_review",
     "update_utility",
     "write_memory",
+    "write_model_call",
+    "write_reflection",
     "write_utility_event",
     "write_vector",
 )

@@ -17,6 +17,8 @@ from reflect_otel.model.memory import (
     Served,
     UtilityEvent,
 )
+from reflect_otel.model.model_call import CallPurpose
+from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.model.spans import LogRecord, Run, RunState, SpanRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
@@ -28,15 +30,17 @@ from reflect_otel.ports import (
     TelemetryBatch,
     Vector,
 )
-from reflect_otel.testing.run_entry import RunEntry, age, is_claimable, matches
+from reflect_otel.testing.in_memory_model_calls import InMemoryModelCalls
+from reflect_otel.testing.run_entry import RunEntry, age, is_claimable, is_unjudged, matches
 
 _RunKey: TypeAlias = tuple[str, str]
 
 
-class InMemoryStore:
+class InMemoryStore(InMemoryModelCalls):
     """A ``Store`` in dictionaries: complete, not durable. Safe to call from any thread."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.RLock()
         self._offset = 0
         self._order = itertools.count(1)
@@ -180,6 +184,7 @@ class InMemoryStore:
             if entry is not None:
                 entry.learned, entry.attempts, entry.last_error = entry.claimed, 0, ""
                 entry.created_memory_id = outcome.memory.id if outcome.memory else None
+                entry.reflection = outcome.reflection or entry.reflection
             return True
 
     def write_job_failure(self, job: LearningJob, error: str, *, park: bool) -> None:
@@ -228,6 +233,29 @@ class InMemoryStore:
             ]
         return sorted(found, key=lambda event: (event.sequence, event.run_id, event.memory_id))
 
+    def find_reflection(self, project_id: str, run_id: str) -> ReflectionRecord | None:
+        """See ``ModelCallLedger``."""
+        with self._lock:
+            entry = self._runs.get((project_id, run_id))
+            return None if entry is None else entry.reflection
+
+    def find_unjudged_runs(self, since_ns: int, until_ns: int, max_tries: int, limit: int) -> Sequence[RunRecord]:
+        """See ``ModelCallLedger``."""
+        with self._lock:
+            entries = list(self._runs.items())
+        found = [
+            entry.record
+            for (project_id, run_id), entry in entries
+            if is_unjudged(
+                entry,
+                self.find_calls(project_id, run_id, CallPurpose.JUDGEMENT.value),
+                since_ns,
+                until_ns,
+                max_tries,
+            )
+        ]
+        return sorted(found, key=lambda record: (record.last_seen_ns, record.run_id))[:limit]
+
     def close(self) -> None:
         """Nothing to release."""
 
@@ -261,6 +289,8 @@ class InMemoryStore:
         for key, memory in self._memories.items():
             if key[0] == project_id and memory.created_from == from_run_id:
                 self._memories[key] = replace(memory, created_from=run_id)
+            if key[0] == project_id and memory.contrasted_with == from_run_id:
+                self._memories[key] = replace(memory, contrasted_with=run_id)
 
     def _delete_run(self, project_id: str, run_id: str) -> bool:
         if self._runs.pop((project_id, run_id), None) is None:
@@ -367,6 +397,7 @@ class InMemoryStore:
             reviews=tuple(entry.reviews.values()),
             served=self._find_served(entry.record),
             created_memory_id=entry.created_memory_id,
+            reflection=entry.reflection and replace(entry.reflection, raw_output=""),
             learned=bool(entry.reviews) and entry.learned == entry.reviewed,
             attempts=entry.attempts,
             last_error=entry.last_error or entry.record.last_error,

@@ -1,8 +1,11 @@
 """What the in-memory store keeps of one run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from reflect_otel.model.memory import Review, ReviewStatus, RunRecord
+from reflect_otel.model.model_call import ModelCall
+from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.model.spans import RunState
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import RunDetail, RunFilter
@@ -16,6 +19,7 @@ class RunEntry:
     trajectory: Trajectory | None = None
     reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
     created_memory_id: str | None = None
+    reflection: ReflectionRecord | None = None
     reviewed: int = 0
     learned: int = 0
     claimed: int = 0
@@ -28,6 +32,20 @@ class RunEntry:
 def is_claimable(entry: RunEntry) -> bool:
     """Whether the run's reviews can be learned from now."""
     return entry.reviewed > entry.learned and not entry.parked and entry.record.state is RunState.CLOSED
+
+
+def is_unjudged(entry: RunEntry, calls: Sequence[ModelCall], since_ns: int, until_ns: int, max_tries: int) -> bool:
+    """Whether a judge may look at the run; ``calls`` are those made to judge it."""
+    record = entry.record
+    tried = [call for call in calls if call.started_ns >= since_ns]
+    return (
+        record.state is RunState.CLOSED
+        and not record.last_error
+        and not entry.reviews
+        and since_ns <= record.last_seen_ns < until_ns
+        and len(tried) < max_tries
+        and all(call.error for call in tried)
+    )
 
 
 def matches(detail: RunDetail, only: RunFilter) -> bool:

@@ -5,6 +5,7 @@ May import ``ports``, ``model``, ``attributes``, ``errors`` and pytest.
 """
 
 from reflect_otel.testing.conformance.memories import MemoryStoreConformance
+from reflect_otel.testing.conformance.model_calls import ModelCallLedgerConformance
 from reflect_otel.testing.conformance.reviews import ReviewConformance
 from reflect_otel.testing.conformance.runs import RunStoreConformance
 from reflect_otel.testing.conformance.telemetry import TelemetryStoreConformance
@@ -13,5 +14,11 @@ from reflect_otel.testing.conformance.vector_index import VectorIndexConformance
 __all__ = ["StoreConformance", "VectorIndexConformance"]
 
 
-class StoreConformance(TelemetryStoreConformance, RunStoreConformance, ReviewConformance, MemoryStoreConformance):
+class StoreConformance(
+    TelemetryStoreConformance,
+    RunStoreConformance,
+    ReviewConformance,
+    MemoryStoreConformance,
+    ModelCallLedgerConformance,
+):
     """The whole ``Store`` port. Subclass it as ``Test...`` and override ``open_store``."""

@@ -31,6 +31,8 @@ _FULL_MEMORY = Memory(
     status=MemoryStatus.QUARANTINED,
     agent="waiter",
     metadata={"branch": "main"},
+    reflector="openai gpt",
+    contrasted_with="failed",
 )
 
 

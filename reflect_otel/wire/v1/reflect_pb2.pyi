@@ -82,7 +82,7 @@ class Review(_message.Message):
     def __init__(self, result: _Optional[_Union[ReviewResult, str]] = ..., score: _Optional[float] = ..., feedback: _Optional[str] = ..., source: _Optional[_Union[ReviewSource, str]] = ..., name: _Optional[str] = ..., identifier: _Optional[str] = ..., alpha: _Optional[float] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Memory(_message.Message):
-    __slots__ = ("id", "task", "reflection", "kind", "utility", "uses", "passes", "similarity", "score", "success", "created_from", "create_time", "status", "metadata", "agent")
+    __slots__ = ("id", "task", "reflection", "kind", "utility", "uses", "passes", "similarity", "score", "success", "created_from", "create_time", "status", "metadata", "agent", "reflector", "contrasted_with")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +105,8 @@ class Memory(_message.Message):
     STATUS_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
+    REFLECTOR_FIELD_NUMBER: _ClassVar[int]
+    CONTRASTED_WITH_FIELD_NUMBER: _ClassVar[int]
     id: str
     task: str
     reflection: str
@@ -120,10 +122,12 @@ class Memory(_message.Message):
     status: str
     metadata: _containers.ScalarMap[str, str]
     agent: str
-    def __init__(self, id: _Optional[str] = ..., task: _Optional[str] = ..., reflection: _Optional[str] = ..., kind: _Optional[_Union[MemoryKind, str]] = ..., utility: _Optional[float] = ..., uses: _Optional[int] = ..., passes: _Optional[int] = ..., similarity: _Optional[float] = ..., score: _Optional[float] = ..., success: bool = ..., created_from: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., agent: _Optional[str] = ...) -> None: ...
+    reflector: str
+    contrasted_with: str
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[str] = ..., reflection: _Optional[str] = ..., kind: _Optional[_Union[MemoryKind, str]] = ..., utility: _Optional[float] = ..., uses: _Optional[int] = ..., passes: _Optional[int] = ..., similarity: _Optional[float] = ..., score: _Optional[float] = ..., success: bool = ..., created_from: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., agent: _Optional[str] = ..., reflector: _Optional[str] = ..., contrasted_with: _Optional[str] = ...) -> None: ...
 
 class Trace(_message.Message):
-    __slots__ = ("id", "trace_ids", "task", "trajectory", "final_response", "retrieved_memory_ids", "review_status", "ingest_status", "ingest_attempts", "last_ingest_error", "model", "agent", "session_id", "metadata", "created_memory_id", "review", "steps", "llm_calls", "llm_errors", "tool_calls", "tool_errors", "input_tokens", "output_tokens", "start_time", "end_time", "closed_by")
+    __slots__ = ("id", "trace_ids", "task", "trajectory", "final_response", "retrieved_memory_ids", "review_status", "ingest_status", "ingest_attempts", "last_ingest_error", "model", "agent", "session_id", "metadata", "created_memory_id", "review", "steps", "llm_calls", "llm_errors", "tool_calls", "tool_errors", "input_tokens", "output_tokens", "start_time", "end_time", "closed_by", "reflector", "reflection_note")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +161,8 @@ class Trace(_message.Message):
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     CLOSED_BY_FIELD_NUMBER: _ClassVar[int]
+    REFLECTOR_FIELD_NUMBER: _ClassVar[int]
+    REFLECTION_NOTE_FIELD_NUMBER: _ClassVar[int]
     id: str
     trace_ids: _containers.RepeatedScalarFieldContainer[str]
     task: str
@@ -183,7 +189,9 @@ class Trace(_message.Message):
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     closed_by: str
-    def __init__(self, id: _Optional[str] = ..., trace_ids: _Optional[_Iterable[str]] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., review_status: _Optional[_Union[ReviewStatus, str]] = ..., ingest_status: _Optional[_Union[IngestStatus, str]] = ..., ingest_attempts: _Optional[int] = ..., last_ingest_error: _Optional[str] = ..., model: _Optional[str] = ..., agent: _Optional[str] = ..., session_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., created_memory_id: _Optional[str] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., steps: _Optional[int] = ..., llm_calls: _Optional[int] = ..., llm_errors: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_errors: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., closed_by: _Optional[str] = ...) -> None: ...
+    reflector: str
+    reflection_note: str
+    def __init__(self, id: _Optional[str] = ..., trace_ids: _Optional[_Iterable[str]] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., review_status: _Optional[_Union[ReviewStatus, str]] = ..., ingest_status: _Optional[_Union[IngestStatus, str]] = ..., ingest_attempts: _Optional[int] = ..., last_ingest_error: _Optional[str] = ..., model: _Optional[str] = ..., agent: _Optional[str] = ..., session_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., created_memory_id: _Optional[str] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., steps: _Optional[int] = ..., llm_calls: _Optional[int] = ..., llm_errors: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_errors: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., closed_by: _Optional[str] = ..., reflector: _Optional[str] = ..., reflection_note: _Optional[str] = ...) -> None: ...
 
 class RetrievalOptions(_message.Message):
     __slots__ = ("limit", "similarity_threshold", "metadata_filter", "mmr_lambda")

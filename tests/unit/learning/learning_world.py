@@ -7,12 +7,12 @@ from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.retrieval import Retriever
 from reflect_otel.model.memory import (
     MemoryKind,
-    Reflection,
     RetrievalOptions,
     Review,
     ReviewResult,
     RunRecord,
 )
+from reflect_otel.model.reflection import Reflection
 from reflect_otel.model.spans import ClosedBy, RunState
 from reflect_otel.model.trajectory import Message, MessagePrefix, Role, Step, Task, Trajectory
 from reflect_otel.ports import Settings, TelemetryBatch

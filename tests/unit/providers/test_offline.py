@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 
 from collector_plugin.demo.recordings import find_data_dir, read_recordings
 from reflect_otel.dialects.reader import read_trajectory
-from reflect_otel.model.memory import LearningInput, MemoryKind, ReviewResult
+from reflect_otel.model.memory import (
+    MemoryKind,
+    ReviewResult,
+)
 from reflect_otel.model.notes import NOTES_START
+from reflect_otel.model.reflection import LearningInput
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import (
     ExecutionMetrics,

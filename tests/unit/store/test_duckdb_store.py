@@ -11,6 +11,7 @@ from reflect_otel.model.memory import ReviewSignal, Served, UtilityEvent
 from reflect_otel.model.spans import LogRecord
 from reflect_otel.ports import LearningOutcome, RunFilter
 from reflect_otel.store.duckdb_store import DuckDBStore
+from reflect_otel.store.schema import NEWEST_VERSION
 from reflect_otel.store.statements import TABLES
 from reflect_otel.testing.conformance.store_case import (
     OTHER_TRACE,
@@ -69,7 +70,7 @@ def test_the_same_batch_twice_changes_no_row_of_any_table(path):
         dumps.append(dump(path))
     assert {table: len(rows) for table, rows in dumps[0].items()} == {
         **dict.fromkeys(TABLES, 0),
-        "schema_version": 2,
+        "schema_version": NEWEST_VERSION,
         "journal_offset": 1,
         "spans": 3,
         "logs": 2,

@@ -1,0 +1,1 @@
+delete from reflections where project_id = $project_id and run_id in ($run_ids)
