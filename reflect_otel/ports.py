@@ -73,7 +73,8 @@ class LearningOutcome:
     Attributes:
         job: the job as it was claimed; if the run's reviews have changed since, the store keeps it queued.
         memory: the memory drawn from the run, or ``None`` when there was nothing to say.
-        task_vector: embedding of ``memory.task`` (the retrieval key); ``content_vector`` that of its text.
+        task_vector: embedding of ``memory.task`` (the retrieval key); ``content_vector`` that of its text. Without
+            them the memory is stored all the same and gets its vectors later.
         embedder_id: ``name@version`` of what made the vectors.
         events: ledger entries of this run, replacing the run's earlier ones.
         recomputed: memories whose utility changed, with their new ``utility``, ``uses`` and ``passes``.
@@ -96,12 +97,18 @@ class LearningOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVector:
-    """A memory with its retrieval vector, as the index is rebuilt from."""
+    """A memory with its vectors by one embedder.
+
+    Attributes:
+        task_vector: the retrieval key, which the index is rebuilt from.
+        content_vector: of the memory's text; ``None`` where only the retrieval key was asked for.
+    """
 
     project_id: str
     memory: Memory
     task_vector: Vector
     embedder_id: str
+    content_vector: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +212,7 @@ class MemoryStore(Protocol):
         """Count a failed try; ``park`` takes the job out of the queue until the run is reviewed again."""
 
     def write_memory(self, project_id: str, stored: StoredVector) -> None:
-        """Upsert a memory written by hand."""
+        """Upsert a memory written by hand; vectors of other embedders go, they were of what it said before."""
 
     def find_memory(self, project_id: str, memory_id: str) -> Memory | None:
         """One memory, whatever its status."""
@@ -214,7 +221,27 @@ class MemoryStore(Protocol):
         """Newest first by (created_ns, id)."""
 
     def find_vectors(self) -> Iterable[StoredVector]:
-        """Every active memory of every project, for rebuilding the index."""
+        """Every active memory of every project, once for each embedder it has a task vector of."""
+
+    def find_unembedded(self, embedder_id: str, limit: int) -> Sequence[tuple[str, Memory]]:
+        """(project id, memory) of memories that lack a vector by this embedder, active and older ones first."""
+
+    def write_vectors(self, vectors: Sequence[StoredVector]) -> Sequence[StoredVector]:
+        """Add vectors beside those of other embedders, in one commit.
+
+        Returns:
+            Those that were written, each with its memory as it is now; a memory that is gone or says something else
+            by now is left out.
+        """
+
+    def delete_other_vectors(self, embedder_id: str) -> None:
+        """Delete the vectors of every other embedder."""
+
+    def count_embedded(self) -> Mapping[str, int]:
+        """Active memories of all projects that have a task vector, by embedder id."""
+
+    def count_active_memories(self) -> int:
+        """Active memories of all projects."""
 
     def find_utility_events(
         self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None

@@ -15,9 +15,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from reflect_otel.ports import Vector
 from reflect_otel.providers.local_models import MINILM, TOKENIZER, WEIGHTS, get_model_folder
 from reflect_otel.providers.minilm_graph import DIMENSIONS, TOKENS_NAME, build_graph, declare_weights
-from reflect_otel.ports import Vector
 
 _GATE: Final = 0.32
 _LONGEST_TOKENS: Final = 256

@@ -9,7 +9,7 @@ Source: Devlin et al., "BERT" (2019), as configured by the model's ``config.json
 
 from collections.abc import Sequence
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.array(values, np.int64), name))
         return name
 
-    def add(self, operator: str, *inputs: str, **attributes: float | Sequence[int]) -> str:
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         name = f"value-{next(self._numbers)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name

@@ -213,9 +213,8 @@ class DuckDBStore:
         """See ``MemoryStore``."""
         with self._database.write() as session:
             memory_rows.write_memory(session, project_id, stored.memory)
-            memory_rows.write_vector(
-                session, project_id, stored.memory.id, "task", stored.embedder_id, stored.task_vector
-            )
+            memory_rows.delete_stale_vectors(session, project_id, stored.memory.id, stored.embedder_id)
+            memory_rows.write_vectors(session, stored)
 
     def find_memory(self, project_id: str, memory_id: str) -> Memory | None:
         """See ``MemoryStore``."""
@@ -231,6 +230,31 @@ class DuckDBStore:
         """See ``MemoryStore``."""
         with self._database.read() as session:
             yield from memory_rows.iter_active_vectors(session)
+
+    def find_unembedded(self, embedder_id: str, limit: int) -> Sequence[tuple[str, Memory]]:
+        """See ``MemoryStore``."""
+        with self._database.read() as session:
+            return memory_rows.find_unembedded(session, embedder_id, limit)
+
+    def write_vectors(self, vectors: Sequence[StoredVector]) -> Sequence[StoredVector]:
+        """See ``MemoryStore``."""
+        with self._database.write() as session:
+            return memory_rows.write_missing_vectors(session, vectors)
+
+    def delete_other_vectors(self, embedder_id: str) -> None:
+        """See ``MemoryStore``."""
+        with self._database.write() as session:
+            session.execute("delete_vectors_of_embedders", kept_embedder_id=embedder_id)
+
+    def count_embedded(self) -> Mapping[str, int]:
+        """See ``MemoryStore``."""
+        with self._database.read() as session:
+            return {str(embedder_id): int(count) for embedder_id, count in session.fetch("count_embedded")}
+
+    def count_active_memories(self) -> int:
+        """See ``MemoryStore``."""
+        with self._database.read() as session:
+            return int(session.fetch("count_active_memories")[0][0])
 
     def find_utility_events(
         self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None

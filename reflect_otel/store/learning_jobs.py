@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from reflect_otel.ports import LearningJob, LearningOutcome
 from reflect_otel.store.memory_rows import (
     delete_memory,
+    delete_stale_vectors,
     write_memory,
     write_utility,
     write_utility_event,
@@ -63,6 +64,7 @@ def _write_drawn_memory(session: Session, outcome: LearningOutcome) -> None:
         return
     project_id, memory = outcome.job.project_id, outcome.memory
     write_memory(session, project_id, memory)
+    delete_stale_vectors(session, project_id, memory.id, outcome.embedder_id)
     for purpose, vector in (("task", outcome.task_vector), ("content", outcome.content_vector)):
         if vector is not None:
             write_vector(session, project_id, memory.id, purpose, outcome.embedder_id, vector)

@@ -1,6 +1,7 @@
 """Memories with their vectors, and the ledger of utility events."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -47,6 +48,18 @@ def write_memory(session: Session, project_id: str, memory: Memory) -> None:
         reflector=memory.reflector,
         contrasted_with=memory.contrasted_with,
     )
+
+
+def write_vectors(session: Session, stored: StoredVector) -> None:
+    """Upsert the vectors of one embedder; those of others stay."""
+    for purpose, vector in (("task", stored.task_vector), ("content", stored.content_vector)):
+        if vector is not None:
+            write_vector(session, stored.project_id, stored.memory.id, purpose, stored.embedder_id, vector)
+
+
+def delete_stale_vectors(session: Session, project_id: str, memory_id: str, embedder_id: str) -> None:
+    """Delete a memory's vectors by all but one embedder; by all of them when that is empty."""
+    session.execute("delete_other_vectors", project_id=project_id, memory_id=memory_id, embedder_id=embedder_id)
 
 
 def write_vector(
@@ -103,7 +116,7 @@ def find_created_memories(session: Session, project_id: str, run_ids: Sequence[s
 
 
 def iter_active_vectors(session: Session) -> Iterator[StoredVector]:
-    """Every active memory with its task vector."""
+    """Every active memory with its task vector, once for each embedder."""
     for project_id, embedder_id, vector, *memory in session.iter_rows("find_active_vectors"):
         yield StoredVector(
             project_id=project_id,
@@ -111,6 +124,23 @@ def iter_active_vectors(session: Session) -> Iterator[StoredVector]:
             task_vector=np.frombuffer(vector, dtype="<f4"),  # type: ignore[arg-type] # the port's float32 array
             embedder_id=embedder_id,
         )
+
+
+def find_unembedded(session: Session, embedder_id: str, limit: int) -> list[tuple[str, Memory]]:
+    """Memories that lack a vector by this embedder, with their project ids."""
+    rows = session.fetch("find_unembedded", embedder_id=embedder_id, limit=limit)
+    return [(str(project_id), _read_memory(tuple(memory))) for project_id, *memory in rows]
+
+
+def write_missing_vectors(session: Session, vectors: Sequence[StoredVector]) -> list[StoredVector]:
+    """Upsert the vectors of memories that still say what was embedded; those, with their memories as they are."""
+    written: list[StoredVector] = []
+    for stored in vectors:
+        memory = find_memory(session, stored.project_id, stored.memory.id)
+        if memory and (memory.task, memory.reflection) == (stored.memory.task, stored.memory.reflection):
+            write_vectors(session, stored)
+            written.append(replace(stored, memory=memory))
+    return written
 
 
 def write_utility_event(session: Session, project_id: str, event: UtilityEvent) -> None:

@@ -28,11 +28,13 @@ TABLES: Final = (
 )
 """Every table of schema version 1, in the order of creation."""
 
-MIGRATIONS: Final = ("0002_learning", "0003_reflections")
+MIGRATIONS: Final = ("0002_learning", "0003_reflections", "0004_vectors_by_embedder")
 """What leads from each schema version to the next, in order; the number is the version reached."""
 
 STATEMENTS: Final = (
     "claim_job",
+    "count_active_memories",
+    "count_embedded",
     "count_review_signals",
     "count_runs",
     "count_spans",
@@ -41,6 +43,7 @@ STATEMENTS: Final = (
     "delete_logs",
     "delete_memory",
     "delete_reflections",
+    "delete_other_vectors",
     "delete_review_signals",
     "delete_review_signals_of_runs",
     "delete_reviews",
@@ -53,6 +56,7 @@ STATEMENTS: Final = (
     "delete_trajectories",
     "delete_utility_events",
     "delete_vectors",
+    "delete_vectors_of_embedders",
     "find_active_vectors",
     "find_chain",
     "find_chain_parent",
@@ -90,6 +94,7 @@ STATEMENTS: Final = (
     "find_trajectory",
     "find_unclosed_runs",
     "find_unjudged_runs",
+    "find_unembedded",
     "find_utility_events",
     "insert_logs",
     "insert_messages",

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -51,7 +52,7 @@ class InMemoryStore(InMemoryModelCalls):
         self._waiting_reviews: list[tuple[str, ReviewSignal]] = []
         self._served: list[tuple[str, Served]] = []
         self._memories: dict[tuple[str, str], Memory] = {}
-        self._vectors: dict[tuple[str, str], tuple[Vector, str]] = {}
+        self._vectors: dict[tuple[str, str], dict[str, tuple[Vector | None, Vector | None]]] = {}
         self._ledger: dict[tuple[str, str, str], UtilityEvent] = {}
 
     # --- telemetry --------------------------------------------------------------------------------------
@@ -197,7 +198,7 @@ class InMemoryStore(InMemoryModelCalls):
     def write_memory(self, project_id: str, stored: StoredVector) -> None:
         """See ``MemoryStore``."""
         with self._lock:
-            self._put(project_id, stored.memory, stored.task_vector, stored.embedder_id)
+            self._put(project_id, stored.memory, stored.embedder_id, stored.task_vector, stored.content_vector)
 
     def find_memory(self, project_id: str, memory_id: str) -> Memory | None:
         """See ``MemoryStore``."""
@@ -214,12 +215,53 @@ class InMemoryStore(InMemoryModelCalls):
     def find_vectors(self) -> Iterator[StoredVector]:
         """See ``MemoryStore``."""
         with self._lock:
-            active = [(key, memory) for key, memory in self._memories.items() if memory.status is MemoryStatus.ACTIVE]
-            stored = [(key[0], memory, *self._vectors[key]) for key, memory in active if key in self._vectors]
-        return (
-            StoredVector(project_id=project_id, memory=memory, task_vector=vector, embedder_id=embedder_id)
-            for project_id, memory, vector, embedder_id in stored
-        )
+            found = [
+                StoredVector(project_id=key[0], memory=memory, task_vector=task_vector, embedder_id=embedder_id)
+                for key, memory in self._memories.items()
+                for embedder_id, (task_vector, _) in self._vectors.get(key, {}).items()
+                if memory.status is MemoryStatus.ACTIVE and task_vector is not None
+            ]
+        return iter(found)
+
+    def find_unembedded(self, embedder_id: str, limit: int) -> Sequence[tuple[str, Memory]]:
+        """See ``MemoryStore``."""
+        with self._lock:
+            lacking = [
+                (key[0], memory)
+                for key, memory in self._memories.items()
+                if None in self._vectors.get(key, {}).get(embedder_id, (None, None))
+            ]
+        return sorted(
+            lacking, key=lambda item: (item[1].status is not MemoryStatus.ACTIVE, item[1].created_ns, item[1].id)
+        )[:limit]
+
+    def write_vectors(self, vectors: Sequence[StoredVector]) -> Sequence[StoredVector]:
+        """See ``MemoryStore``."""
+        written: list[StoredVector] = []
+        with self._lock:
+            for stored in vectors:
+                key = (stored.project_id, stored.memory.id)
+                memory = self._memories.get(key)
+                if memory and (memory.task, memory.reflection) == (stored.memory.task, stored.memory.reflection):
+                    vectors_of = self._vectors.setdefault(key, {})
+                    vectors_of[stored.embedder_id] = (stored.task_vector, stored.content_vector)
+                    written.append(replace(stored, memory=memory))
+        return written
+
+    def delete_other_vectors(self, embedder_id: str) -> None:
+        """See ``MemoryStore``."""
+        with self._lock:
+            for key, vectors in self._vectors.items():
+                self._vectors[key] = {name: pair for name, pair in vectors.items() if name == embedder_id}
+
+    def count_embedded(self) -> Mapping[str, int]:
+        """See ``MemoryStore``."""
+        return Counter(stored.embedder_id for stored in self.find_vectors())
+
+    def count_active_memories(self) -> int:
+        """See ``MemoryStore``."""
+        with self._lock:
+            return sum(memory.status is MemoryStatus.ACTIVE for memory in self._memories.values())
 
     def find_utility_events(
         self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None
@@ -371,15 +413,22 @@ class InMemoryStore(InMemoryModelCalls):
                 known, utility=memory.utility, uses=memory.uses, passes=memory.passes
             )
         if outcome.memory is not None:
-            self._put(project_id, outcome.memory, outcome.task_vector, outcome.embedder_id)
+            self._put(project_id, outcome.memory, outcome.embedder_id, outcome.task_vector, outcome.content_vector)
         self._ledger = {key: event for key, event in self._ledger.items() if key[0] != project_id or key[2] != run_id}
         for event in (*outcome.events, *outcome.updated):
             self._ledger[project_id, event.memory_id, event.run_id] = event
 
-    def _put(self, project_id: str, memory: Memory, vector: Vector | None, embedder_id: str) -> None:
+    def _put(
+        self,
+        project_id: str,
+        memory: Memory,
+        embedder_id: str,
+        task_vector: Vector | None,
+        content_vector: Vector | None,
+    ) -> None:
         self._memories[project_id, memory.id] = memory
-        if vector is not None:
-            self._vectors[project_id, memory.id] = (vector, embedder_id)
+        given = task_vector is not None or content_vector is not None
+        self._vectors[project_id, memory.id] = {embedder_id: (task_vector, content_vector)} if given else {}
 
     def _find_entry(self, project_id: str, identifier: str) -> RunEntry | None:
         entry = self._runs.get((project_id, identifier))

@@ -68,6 +68,65 @@ class MemoryStoreConformance(StoreCase):
         assert [float(value) for value in found["a"].task_vector] == pytest.approx([0.5, 0.1])
         assert (found["b"].project_id, found["b"].embedder_id) == (OTHER_PROJECT, EMBEDDER_ID)
 
+    def test_a_memory_without_a_vector_by_an_embedder_is_found_until_it_has_both(self, store: Store) -> None:
+        """Active ones first, then by age, at most as many as asked for."""
+        store.write_memory(PROJECT, build_stored(build_memory("young", created_ns=3)))
+        store.write_memory(OTHER_PROJECT, build_stored(build_memory("old", created_ns=1), project_id=OTHER_PROJECT))
+        archived = build_memory("archived", created_ns=0, status=MemoryStatus.ARCHIVED)
+        store.write_memory(PROJECT, build_stored(archived))
+        found = store.find_unembedded("new@1", 9)
+        assert [(project, memory.id) for project, memory in found] == [
+            (OTHER_PROJECT, "old"),
+            (PROJECT, "young"),
+            (PROJECT, "archived"),
+        ]
+        assert len(store.find_unembedded("new@1", 2)) == 2
+        complete = replace(build_stored(archived), embedder_id="new@1", content_vector=(0.0, 1.0))
+        halves = replace(build_stored(build_memory("young", created_ns=3)), embedder_id="new@1")
+        assert len(store.write_vectors([complete, halves])) == 2
+        assert [memory.id for _, memory in store.find_unembedded("new@1", 9)] == ["old", "young"]
+
+    def test_a_second_embedder_stands_beside_the_first_until_that_is_given_up(self, store: Store) -> None:
+        """Both are counted and found; each keeps its own dimensions."""
+        memory = build_memory("a")
+        store.write_memory(PROJECT, build_stored(memory, (1.0, 0.0)))
+        new = replace(
+            build_stored(memory), task_vector=(0.0, 0.6, 0.8), embedder_id="new@1", content_vector=(1.0, 0.0, 0.0)
+        )
+        assert [stored.memory for stored in store.write_vectors([new])] == [memory]
+        assert {stored.embedder_id: len(stored.task_vector) for stored in store.find_vectors()} == {
+            EMBEDDER_ID: 2,
+            "new@1": 3,
+        }
+        assert (dict(store.count_embedded()), store.count_active_memories()) == ({EMBEDDER_ID: 1, "new@1": 1}, 1)
+        store.delete_other_vectors("new@1")
+        assert dict(store.count_embedded()) == {"new@1": 1}
+
+    def test_vectors_of_what_a_memory_no_longer_says_are_refused_and_dropped(self, store: Store) -> None:
+        """Embedding takes time: the text may have changed, or the memory have gone, meanwhile."""
+        before, after = build_memory("a"), build_memory("a", reflection="ask for the day too")
+        store.write_memory(PROJECT, build_stored(before))
+        late = replace(build_stored(before), embedder_id="new@1", content_vector=(0.0, 1.0))
+        gone = replace(late, memory=build_memory("gone"))
+        assert len(store.write_vectors([late, gone])) == 1
+        store.write_memory(PROJECT, build_stored(after))
+        assert dict(store.count_embedded()) == {EMBEDDER_ID: 1}
+        assert list(store.write_vectors([late])) == []
+        assert dict(store.count_embedded()) == {EMBEDDER_ID: 1}
+
+    def test_vectors_are_added_to_a_memory_whose_utility_moved_meanwhile(self, store: Store) -> None:
+        """What comes back is the memory as it is now."""
+        store.write_memory(PROJECT, build_stored(build_memory("a", utility=0.75, uses=2)))
+        stale = replace(build_stored(build_memory("a")), embedder_id="new@1", content_vector=(0.0, 1.0))
+        assert [stored.memory.utility for stored in store.write_vectors([stale])] == [0.75]
+
+    def test_a_memory_drawn_without_vectors_is_stored_and_waits_for_them(self, store: Store) -> None:
+        """The embedder may be out of reach when a run is learned from."""
+        _review_and_learn(store, memory=build_memory("new", created_from="r"))
+        assert store.find_memory(PROJECT, "new") == build_memory("new", created_from="r")
+        assert [memory.id for _, memory in store.find_unembedded(EMBEDDER_ID, 9)] == ["new"]
+        assert (store.count_active_memories(), list(store.find_vectors())) == (1, [])
+
     def test_an_outcome_is_committed_as_a_whole(self, store: Store) -> None:
         """Memory, vector, ledger and utilities; the run then names its memory."""
         store.write_memory(PROJECT, build_stored(build_memory("used")))

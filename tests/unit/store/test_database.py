@@ -180,6 +180,24 @@ def test_an_older_database_is_brought_up_and_a_failed_step_is_rolled_back(path):
     store.close()
 
 
+def test_the_vectors_of_a_database_of_schema_version_2_are_kept(path):
+    path.parent.mkdir(exist_ok=True)
+    first_scripts = [script for version in (1, 2) for script in schema.MIGRATIONS[version]]
+    run_sql(
+        path,
+        *first_scripts,
+        "insert into schema_version values (2, 0)",
+        "insert into memories (project_id, memory_id, task, reflection, kind, utility, uses, passes, created_from,"
+        " created_ns, status, metadata) values ('p', 'm', 't', 'r', 'strategy', 0.5, 0, 0, '', 1, 'active', '{}')",
+        "insert into memory_vectors values ('p', 'm', 'task', 'old@1', '\\x00\\x00\\x80\\x3F'::blob)",
+    )
+    for _ in range(2):  # once more from the migrated file
+        store = DuckDBStore(path)
+        (found,) = store.find_vectors()
+        assert (found.embedder_id, list(found.task_vector), found.memory.id) == ("old@1", [1.0], "m")
+        store.close()
+
+
 def test_an_interrupted_creation_leaves_nothing_that_is_taken_for_a_database(path):
     fill(path)
     whole = path.read_bytes()

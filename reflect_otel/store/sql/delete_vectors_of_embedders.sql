@@ -1,0 +1,1 @@
+delete from memory_vectors where embedder_id <> $kept_embedder_id
