@@ -9,6 +9,17 @@ from typing import Annotated, Literal
 
 import typer
 
+from collector_plugin.cli_options import (
+    DEFAULT_ENDPOINT,
+    DEFAULT_PROJECT,
+    ApiKey,
+    Endpoint,
+    Json,
+    Limit,
+    Project,
+    examples,
+)
+from collector_plugin.cli_projects import settings_app
 from collector_plugin.exit_codes import ExitCode, exit_code_help
 from reflect_otel import __version__
 
@@ -21,29 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-
-Endpoint = Annotated[
-    str,
-    typer.Option("--endpoint", envvar="REFLECT_ENDPOINT", metavar="URL", help="Where the service answers gRPC."),
-]
-ApiKey = Annotated[
-    str | None,
-    typer.Option("--api-key", envvar="REFLECT_API_KEY", metavar="KEY", help="Key, where the service asks for one."),
-]
-Project = Annotated[
-    str,
-    typer.Option("--project", envvar="REFLECT_PROJECT_ID", metavar="ID", help="Project, where no key decides it."),
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most lines to print.")]
-
-
-def _examples(*lines: str) -> str:
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-_ENDPOINT = "http://localhost:4317"
-_PROJECT = "default"
+app.add_typer(settings_app, name="settings")
 
 
 def _show_version(asked: bool) -> None:
@@ -62,7 +51,7 @@ def _options(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "reflect-otel serve --data-dir ./data",
         "reflect-otel serve --grpc-address 0.0.0.0:4317 --api-key-file keys.txt",
     )
@@ -114,7 +103,7 @@ def serve(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "reflect-otel demo",
         "reflect-otel demo --data-dir ./demo-data --all",
     )
@@ -134,7 +123,7 @@ def demo(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "reflect-otel runs",
         "reflect-otel runs --status pending --agent support --json",
     )
@@ -147,9 +136,9 @@ def runs(
     session: Annotated[str | None, typer.Option(help="Only runs of this conversation.")] = None,
     limit: Limit = 50,
     json: Json = False,
-    endpoint: Endpoint = _ENDPOINT,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
     api_key: ApiKey = None,
-    project: Project = _PROJECT,
+    project: Project = DEFAULT_PROJECT,
 ) -> None:
     """List runs, newest first."""
     from collector_plugin.commands.connection import Connection
@@ -160,7 +149,7 @@ def runs(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "reflect-otel run 5896a51f0dabc5ee82ea6b6a9ea296e4",
         "reflect-otel run my-run-7 --json",
     )
@@ -168,9 +157,9 @@ def runs(
 def run(
     run_id: Annotated[str, typer.Argument(metavar="ID", help="Run id or W3C trace id.")],
     json: Json = False,
-    endpoint: Endpoint = _ENDPOINT,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
     api_key: ApiKey = None,
-    project: Project = _PROJECT,
+    project: Project = DEFAULT_PROJECT,
 ) -> None:
     """Show one run: conversation, review, what was learned."""
     from collector_plugin.commands.connection import Connection
@@ -180,7 +169,7 @@ def run(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "reflect-otel review my-run-7 --result pass",
         "reflect-otel review my-run-7 --result fail --feedback 'cancelled without asking first'",
     )
@@ -195,9 +184,9 @@ def review(
         float | None, typer.Option(help="Graded verdict in 0..1. Default: 1 for pass, 0 for fail.")
     ] = None,
     json: Json = False,
-    endpoint: Endpoint = _ENDPOINT,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
     api_key: ApiKey = None,
-    project: Project = _PROJECT,
+    project: Project = DEFAULT_PROJECT,
 ) -> None:
     """Judge a run; the service learns from it before this returns."""
     from collector_plugin.commands.connection import Connection
@@ -207,7 +196,7 @@ def review(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "reflect-otel memories",
         "reflect-otel memories --json --limit 1000",
     )
@@ -215,9 +204,9 @@ def review(
 def memories(
     limit: Limit = 50,
     json: Json = False,
-    endpoint: Endpoint = _ENDPOINT,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
     api_key: ApiKey = None,
-    project: Project = _PROJECT,
+    project: Project = DEFAULT_PROJECT,
 ) -> None:
     """List memories, newest first, with utility and origin."""
     from collector_plugin.commands.connection import Connection
@@ -227,7 +216,7 @@ def memories(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "reflect-otel augment 'Cancel the flight on May 17'",
         "reflect-otel augment - < task.txt",
     )
@@ -236,9 +225,9 @@ def augment(
     task: Annotated[str, typer.Argument(metavar="TASK", help="The task in words; - reads standard input.")],
     limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Most memories to consider.")] = 10,
     json: Json = False,
-    endpoint: Endpoint = _ENDPOINT,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
     api_key: ApiKey = None,
-    project: Project = _PROJECT,
+    project: Project = DEFAULT_PROJECT,
 ) -> None:
     """Print the prompt that a task would get now."""
     from collector_plugin.commands.connection import Connection
@@ -249,7 +238,7 @@ def augment(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "reflect-otel doctor",
         "reflect-otel doctor --probe --json",
         "reflect-otel doctor --data-dir ./data    # while the service is stopped",
@@ -266,9 +255,9 @@ def doctor(
         str, typer.Option(envvar="REFLECT_HTTP_ENDPOINT", metavar="URL", help="Where the service answers HTTP.")
     ] = "http://localhost:4318",
     json: Json = False,
-    endpoint: Endpoint = _ENDPOINT,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
     api_key: ApiKey = None,
-    project: Project = _PROJECT,
+    project: Project = DEFAULT_PROJECT,
 ) -> None:
     """Check a service or a data folder; exit code 1 on a bad finding."""
     from reflect_otel.capture.connection import find_embedded_folder
@@ -287,7 +276,7 @@ def doctor(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "reflect-otel read traces.jsonl logs.jsonl",
         "reflect-otel read spans.jsonl.gz --json --by session",
     )

@@ -22,6 +22,7 @@ from reflect_otel.errors import ConfigError
 from reflect_otel.journal import Journal
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
+from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.learning.retrieval import Retriever
 from reflect_otel.plugins import load_plugin
 from reflect_otel.ports import Embedder, Reflector, Store
@@ -65,10 +66,17 @@ class Engine:
             reflector: Reflector = QuietReflector(load_plugin("reflect_otel.reflectors", options.reflector)())
             table = MemoryTable(load_plugin("reflect_otel.indexes", options.index))
             table.load(self._store.find_vectors())
+            self._projects = ProjectSettingsTable(self._store)
             self.watch = RunWatch(MAX_WAITERS)
             self._loop = LearningLoop(self._store, table, self._embedder, reflector, time.time_ns, self.watch.publish)
             self.pipeline = Pipeline(
-                self._journal, self._store, settings, time.time_ns, self.watch.publish, self._loop.wake
+                self._journal,
+                self._store,
+                settings,
+                self._projects.find,
+                time.time_ns,
+                self.watch.publish,
+                self._loop.wake,
             )
             self.operations = Operations(
                 store=self._store,
@@ -79,6 +87,7 @@ class Engine:
                 settings=settings,
                 clock=time.time_ns,
                 ids=lambda: secrets.token_hex(16),
+                project_settings=self._projects,
             )
             self._opened = opened.pop_all()
 

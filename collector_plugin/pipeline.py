@@ -17,6 +17,7 @@ from reflect_otel.errors import InvalidArgument, StoreError, Unavailable
 from reflect_otel.journal import Journal, JournalRecord
 from reflect_otel.model.memory import ReviewSignal, RunRecord, Served, TraceDraft
 from reflect_otel.model.notes import strip_notes
+from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.spans import ClosedBy, Run
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import Clock, Settings, Store, TelemetryBatch
@@ -44,7 +45,8 @@ class Pipeline:
     Args:
         journal: where accepted bytes go first.
         store: where they end up.
-        settings: delays and caps.
+        settings: delays, caps, and which evaluations are reviews.
+        find_project_settings: what a project decides of that for itself.
         clock: Unix time in nanoseconds.
         on_changed: called with (project id, run id, trace ids) after a commit that changed the run; must not block.
         on_closed: called after runs were closed or reviewed; wakes the learning loop.
@@ -55,6 +57,7 @@ class Pipeline:
         journal: Journal,
         store: Store,
         settings: Settings,
+        find_project_settings: Callable[[str], ProjectSettings],
         clock: Clock,
         on_changed: Callable[[str, str, Sequence[str]], None],
         on_closed: Callable[[], None],
@@ -62,6 +65,7 @@ class Pipeline:
         self._journal = journal
         self._store = store
         self._settings = settings
+        self._find_project_settings = find_project_settings
         self._clock = clock
         self._on_changed = on_changed
         self._on_closed = on_closed
@@ -251,12 +255,16 @@ class Pipeline:
             self._assembler.remember(project_id, trace_ids)
 
     def _find_reviews(self, arrival: Arrival) -> Iterator[ReviewSignal]:
+        settings = self._settings_of(arrival.project_id)
         for span in arrival.spans:
-            yield from find_span_reviews(span, self._settings)
+            yield from find_span_reviews(span, settings)
         for log in arrival.logs:
-            signal = find_log_review(log, self._settings)
+            signal = find_log_review(log, settings)
             if signal is not None:
                 yield signal
+
+    def _settings_of(self, project_id: str) -> Settings:
+        return self._settings.for_project(self._find_project_settings(project_id))
 
     def _close_due(self, limit: int) -> int:
         with self._lock:
@@ -282,7 +290,7 @@ class Pipeline:
             telemetry = self._store.find_telemetry(project_id, [record.run_id for record in members])
             # a run without telemetry was deleted meanwhile
             held = [(record, telemetry[record.run_id]) for record in members if record.run_id in telemetry]
-            read += [_read_run(record, run, self._settings) for record, run in held]
+            read += [_read_run(record, run, self._settings_of(project_id)) for record, run in held]
         if read:
             self._store.write_runs(read)
         for record, _ in read:

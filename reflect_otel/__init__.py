@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Trace,
         TraceSubmission,
     )
+    from reflect_otel.model.project_settings import ProjectSettings
     from reflect_otel.model.trajectory import Trajectory
 
 __version__ = "0.1.0"
@@ -62,6 +63,7 @@ __all__ = [
     "MemoryKind",
     "MemoryStatus",
     "NotFound",
+    "ProjectSettings",
     "RateLimited",
     "ReflectClient",
     "ReflectError",
@@ -121,6 +123,7 @@ _HOMES = {
         "Trace",
         "TraceSubmission",
     ),
+    "model.project_settings": ("ProjectSettings",),
     "model.trajectory": ("Trajectory",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

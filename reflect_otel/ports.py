@@ -6,7 +6,7 @@ be called from any thread, and a write returns only once it is durable.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 from reflect_otel.model.memory import (
@@ -19,6 +19,7 @@ from reflect_otel.model.memory import (
     UtilityEvent,
 )
 from reflect_otel.model.model_call import Completion, ModelCall, Spending
+from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.reading import SpanReading
 from reflect_otel.model.reflection import LearningInput, Reflection, ReflectionRecord
 from reflect_otel.model.spans import LogRecord, Run, SpanRecord
@@ -268,7 +269,17 @@ class ModelCallLedger(Protocol):
         """
 
 
-class Store(TelemetryStore, RunStore, MemoryStore, ModelCallLedger, Protocol):
+class ProjectStore(Protocol):
+    """What was set for each project."""
+
+    def find_project_settings(self) -> Mapping[str, ProjectSettings]:
+        """The settings of every project that has any, by project id."""
+
+    def write_project_settings(self, project_id: str, settings: ProjectSettings) -> None:
+        """Replace a project's settings."""
+
+
+class Store(TelemetryStore, RunStore, MemoryStore, ModelCallLedger, ProjectStore, Protocol):
     """One durable store that keeps it all."""
 
     def close(self) -> None:
@@ -423,3 +434,12 @@ class Settings:
     max_run_bytes: int = 256 * 1024 * 1024
     max_task_bytes: int = 256 * 1024
     max_injected: int = 3
+
+    def for_project(self, project: ProjectSettings) -> "Settings":
+        """These settings with what the project decides for itself."""
+        return replace(
+            self,
+            max_injected=self.max_injected if project.max_injected is None else project.max_injected,
+            review_names=frozenset(project.review_names) or self.review_names,
+            pass_score=self.pass_score if project.pass_score is None else project.pass_score,
+        )

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from reflect_otel.client.call_threads import run_in_thread
 from reflect_otel.client.client import ReflectClient
@@ -12,6 +12,7 @@ from reflect_otel.client.trace_calls import DEFAULT_POLL_SECONDS
 from reflect_otel.client.tracing import RunRecorder, TraceScope
 from reflect_otel.client.transport import open_embedded
 from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind, ReviewSource, Trace, TraceSubmission
+from reflect_otel.model.project_settings import ProjectSettings, SettingsChange
 from reflect_otel.ports import Settings, Transport
 
 
@@ -251,6 +252,16 @@ class AsyncReflectClient:
     async def delete_traces(self, trace_ids: Sequence[str]) -> int:
         """As ``ReflectClient.delete_traces``."""
         return await run_in_thread(self.sync.delete_traces, trace_ids)
+
+    async def get_project_settings(self) -> ProjectSettings:
+        """As ``ReflectClient.get_project_settings``."""
+        return await run_in_thread(self.sync.get_project_settings)
+
+    async def update_project_settings(
+        self, *, reset: Sequence[str] = (), **change: Unpack[SettingsChange]
+    ) -> ProjectSettings:
+        """As ``ReflectClient.update_project_settings``."""
+        return await run_in_thread(self.sync.update_project_settings, reset=reset, **change)
 
     async def iter_memories(self) -> AsyncIterator[Memory]:
         """As ``ReflectClient.iter_memories``."""

@@ -11,6 +11,7 @@ from typing import Final
 from reflect_otel.dialects.chat_messages import find_answer
 from reflect_otel.errors import DeadlineExceeded, IngestFailed, NotFound
 from reflect_otel.learning.loop import LearningLoop
+from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.learning.retrieval import Retriever
 from reflect_otel.model.memory import (
     AugmentedTask,
@@ -34,6 +35,7 @@ from reflect_otel.service.paging import (
     read_page_token,
     require_page_size,
 )
+from reflect_otel.service.project_operations import ProjectOperations
 from reflect_otel.service.run_lookup import RunLookup
 from reflect_otel.service.served import build_served
 from reflect_otel.service.trace_changes import TraceChanges
@@ -56,6 +58,10 @@ class Operations:
         settings: limits.
         clock: Unix time in nanoseconds.
         ids: makes a new identifier.
+        project_settings: of every project, in process.
+
+    Attributes:
+        projects: the use cases about a project as a whole.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class Operations:
         settings: Settings,
         clock: Clock,
         ids: Callable[[], str],
+        project_settings: ProjectSettingsTable,
     ) -> None:
         self._store = store
         self._retriever = retriever
@@ -77,7 +84,9 @@ class Operations:
         self._settings = settings
         self._clock = clock
         self._ids = ids
+        self._project_settings = project_settings
         self._runs = RunLookup(store, intake)
+        self.projects = ProjectOperations(project_settings, clock)
 
     # --- before a run -----------------------------------------------------------------------------------
     def augment(
@@ -100,6 +109,9 @@ class Operations:
         self._require_task(task)
         validation.limit_name(run_id, "run_id")
         validation.require_metadata(options.metadata_filter, "options.metadata_filter")
+        project = self._project_settings.find(project_id)
+        if options.max_injected is None and project.max_injected is not None:
+            options = replace(options, max_injected=project.max_injected)
         augmented = self._retriever.augment(project_id, task, options)
         if augmented.memories and (run_id or trace_id):
             self._intake.submit_served(project_id, build_served(augmented.memories, run_id, trace_id, self._clock()))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from reflect_otel.service import codec
+from reflect_otel.service import codec, project_codec
 from reflect_otel.service.operations import Operations
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
@@ -61,6 +61,8 @@ class ReflectServicer:
             "CreateMemory": self.create_memory,
             "GetMemory": self.get_memory,
             "ListMemories": self.list_memories,
+            "GetProjectSettings": self.get_project_settings,
+            "UpdateProjectSettings": self.update_project_settings,
         }
 
     def augment(self, call: Call, request: wire.AugmentRequest) -> wire.AugmentResponse:
@@ -162,3 +164,18 @@ class ReflectServicer:
         return wire.ListMemoriesResponse(
             memories=codec.build_memories(page.items), next_page_token=page.next_page_token
         )
+
+    def get_project_settings(
+        self, call: Call, _request: wire.GetProjectSettingsRequest
+    ) -> wire.GetProjectSettingsResponse:
+        """What holds for the project."""
+        settings = self._operations.projects.get_settings(call.project_id)
+        return wire.GetProjectSettingsResponse(settings=project_codec.build_settings(settings))
+
+    def update_project_settings(
+        self, call: Call, request: wire.UpdateProjectSettingsRequest
+    ) -> wire.UpdateProjectSettingsResponse:
+        """Change what is given."""
+        change = project_codec.read_change(request.settings)
+        settings = self._operations.projects.update_settings(call.project_id, change, request.reset)
+        return wire.UpdateProjectSettingsResponse(settings=project_codec.build_settings(settings))

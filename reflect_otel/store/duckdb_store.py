@@ -10,6 +10,7 @@ from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
 from reflect_otel.model.memory import Memory, Review, ReviewStatus, RunRecord, UtilityEvent
 from reflect_otel.model.model_call import ModelCall, Spending
+from reflect_otel.model.project_settings import ProjectSettings, build_document, read_document
 from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import Trajectory
@@ -39,6 +40,7 @@ from reflect_otel.store.servings import write_servings
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry import KnownTraces, group_by_run, read_logs, read_spans, write_logs, write_spans
 from reflect_otel.store.trajectories import find_trajectory, write_trajectories
+from reflect_otel.store.value_json import read_json, write_json
 
 _LATEST = (2**63 - 1, "\U0010ffff")
 
@@ -284,6 +286,21 @@ class DuckDBStore:
         """See ``ModelCallLedger``."""
         with self._database.read() as session:
             return model_calls.find_unjudged_runs(session, since_ns, until_ns, max_tries, limit)
+
+    # --- projects
+
+    def find_project_settings(self) -> Mapping[str, ProjectSettings]:
+        """See ``ProjectStore``."""
+        with self._database.read() as session:
+            rows = session.fetch("find_project_settings")
+        return {project_id: read_document(read_json(document)) for project_id, document in rows}
+
+    def write_project_settings(self, project_id: str, settings: ProjectSettings) -> None:
+        """See ``ProjectStore``."""
+        with self._database.write() as session:
+            session.execute(
+                "write_project_settings", project_id=project_id, document=write_json(build_document(settings))
+            )
 
     def close(self) -> None:
         """See ``Store``."""

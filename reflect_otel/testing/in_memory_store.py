@@ -19,6 +19,7 @@ from reflect_otel.model.memory import (
     UtilityEvent,
 )
 from reflect_otel.model.model_call import CallPurpose
+from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.model.spans import LogRecord, Run, RunState, SpanRecord
 from reflect_otel.model.trajectory import Trajectory
@@ -54,6 +55,7 @@ class InMemoryStore(InMemoryModelCalls):
         self._memories: dict[tuple[str, str], Memory] = {}
         self._vectors: dict[tuple[str, str], dict[str, tuple[Vector | None, Vector | None]]] = {}
         self._ledger: dict[tuple[str, str, str], UtilityEvent] = {}
+        self._settings: dict[str, ProjectSettings] = {}
 
     # --- telemetry --------------------------------------------------------------------------------------
 
@@ -297,6 +299,18 @@ class InMemoryStore(InMemoryModelCalls):
             )
         ]
         return sorted(found, key=lambda record: (record.last_seen_ns, record.run_id))[:limit]
+
+    # --- projects ---------------------------------------------------------------------------------------
+
+    def find_project_settings(self) -> Mapping[str, ProjectSettings]:
+        """See ``ProjectStore``."""
+        with self._lock:
+            return dict(self._settings)
+
+    def write_project_settings(self, project_id: str, settings: ProjectSettings) -> None:
+        """See ``ProjectStore``."""
+        with self._lock:
+            self._settings[project_id] = settings
 
     def close(self) -> None:
         """Nothing to release."""

@@ -14,6 +14,7 @@ from reflect_otel import (
     InvalidArgument,
     Memory,
     MemoryKind,
+    ProjectSettings,
     ReflectClient,
     ReflectError,
     ReflectSpanExporter,
@@ -74,6 +75,10 @@ def client_calls(client: ReflectClient) -> None:
     assert_type(client.get_memory(memory.id), Memory)
     assert_type(client.list_memories(), list[Memory])
     assert_type(client.iter_memories(), Iterator[Memory])
+    assert_type(client.get_project_settings(), ProjectSettings)
+    settings = client.update_project_settings(control_share=0.05, max_injected=None, reset=["review_names"])
+    assert_type(settings, ProjectSettings)
+    assert_type(settings.serving, bool)
 
 
 async def async_client_calls() -> None:

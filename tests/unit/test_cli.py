@@ -39,12 +39,23 @@ def closed_endpoint():
 def test_help_names_commands_and_exit_codes():
     done = reflect_otel("--help")
     assert done.returncode == 0
-    for word in ("serve", "demo", "read", "runs", "review", "memories", "augment", "doctor", "Exit codes:"):
+    for word in (
+        "serve",
+        "demo",
+        "read",
+        "runs",
+        "review",
+        "memories",
+        "augment",
+        "settings",
+        "doctor",
+        "Exit codes:",
+    ):
         assert word in done.stdout
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "demo", "read", "runs", "run", "review", "memories", "augment", "doctor"]
+    "command", ["serve", "demo", "read", "runs", "run", "review", "memories", "augment", "settings", "doctor"]
 )
 def test_examples_in_the_help_can_be_pasted_into_a_shell(command):
     examples = reflect_otel(command, "--help").stdout.partition("Examples:")[2]

@@ -6,6 +6,7 @@ May import ``ports``, ``model``, ``attributes``, ``errors`` and pytest.
 
 from reflect_otel.testing.conformance.memories import MemoryStoreConformance
 from reflect_otel.testing.conformance.model_calls import ModelCallLedgerConformance
+from reflect_otel.testing.conformance.projects import ProjectStoreConformance
 from reflect_otel.testing.conformance.reviews import ReviewConformance
 from reflect_otel.testing.conformance.runs import RunStoreConformance
 from reflect_otel.testing.conformance.telemetry import TelemetryStoreConformance
@@ -20,5 +21,6 @@ class StoreConformance(
     ReviewConformance,
     MemoryStoreConformance,
     ModelCallLedgerConformance,
+    ProjectStoreConformance,
 ):
     """The whole ``Store`` port. Subclass it as ``Test...`` and override ``open_store``."""

@@ -420,3 +420,64 @@ class ListMemoriesResponse(_message.Message):
     memories: _containers.RepeatedCompositeFieldContainer[Memory]
     next_page_token: str
     def __init__(self, memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ProjectSettings(_message.Message):
+    __slots__ = ("control_share", "max_injected", "stop_on_harm", "memory_quota", "author_quota_per_hour", "reviewer_weights", "spend_ceiling_usd", "review_names", "pass_score", "serving", "serving_stopped_reason", "serving_stopped_time", "evidence_since")
+    class ReviewerWeightsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    CONTROL_SHARE_FIELD_NUMBER: _ClassVar[int]
+    MAX_INJECTED_FIELD_NUMBER: _ClassVar[int]
+    STOP_ON_HARM_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_QUOTA_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_QUOTA_PER_HOUR_FIELD_NUMBER: _ClassVar[int]
+    REVIEWER_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    SPEND_CEILING_USD_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_NAMES_FIELD_NUMBER: _ClassVar[int]
+    PASS_SCORE_FIELD_NUMBER: _ClassVar[int]
+    SERVING_FIELD_NUMBER: _ClassVar[int]
+    SERVING_STOPPED_REASON_FIELD_NUMBER: _ClassVar[int]
+    SERVING_STOPPED_TIME_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_SINCE_FIELD_NUMBER: _ClassVar[int]
+    control_share: float
+    max_injected: int
+    stop_on_harm: bool
+    memory_quota: int
+    author_quota_per_hour: int
+    reviewer_weights: _containers.ScalarMap[str, float]
+    spend_ceiling_usd: float
+    review_names: _containers.RepeatedScalarFieldContainer[str]
+    pass_score: float
+    serving: bool
+    serving_stopped_reason: str
+    serving_stopped_time: _timestamp_pb2.Timestamp
+    evidence_since: _timestamp_pb2.Timestamp
+    def __init__(self, control_share: _Optional[float] = ..., max_injected: _Optional[int] = ..., stop_on_harm: bool = ..., memory_quota: _Optional[int] = ..., author_quota_per_hour: _Optional[int] = ..., reviewer_weights: _Optional[_Mapping[str, float]] = ..., spend_ceiling_usd: _Optional[float] = ..., review_names: _Optional[_Iterable[str]] = ..., pass_score: _Optional[float] = ..., serving: bool = ..., serving_stopped_reason: _Optional[str] = ..., serving_stopped_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., evidence_since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetProjectSettingsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetProjectSettingsResponse(_message.Message):
+    __slots__ = ("settings",)
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    settings: ProjectSettings
+    def __init__(self, settings: _Optional[_Union[ProjectSettings, _Mapping]] = ...) -> None: ...
+
+class UpdateProjectSettingsRequest(_message.Message):
+    __slots__ = ("settings", "reset")
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    RESET_FIELD_NUMBER: _ClassVar[int]
+    settings: ProjectSettings
+    reset: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, settings: _Optional[_Union[ProjectSettings, _Mapping]] = ..., reset: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class UpdateProjectSettingsResponse(_message.Message):
+    __slots__ = ("settings",)
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    settings: ProjectSettings
+    def __init__(self, settings: _Optional[_Union[ProjectSettings, _Mapping]] = ...) -> None: ...

@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
+from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.learning.retrieval import Retriever
 from reflect_otel.model.memory import RunRecord, Served, TraceDraft
 from reflect_otel.model.spans import ClosedBy, RunState
@@ -154,6 +155,7 @@ class Backend:
             settings=self.settings,
             clock=self.clock,
             ids=ids or CountingIds(),
+            project_settings=ProjectSettingsTable(store),
         )
 
     def create_run(self, project_id: str = "shop", run_id: str = "run-1", **draft: Any) -> str:

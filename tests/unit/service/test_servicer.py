@@ -64,6 +64,8 @@ HARMLESS = {
     "DeleteTraces": wire.DeleteTracesRequest(trace_ids=["run-1"]),
     "CreateMemory": wire.CreateMemoryRequest(task="Other", reflection="x"),
     "ListMemories": wire.ListMemoriesRequest(),
+    "GetProjectSettings": wire.GetProjectSettingsRequest(),
+    "UpdateProjectSettings": wire.UpdateProjectSettingsRequest(settings=wire.ProjectSettings(memory_quota=7)),
 }
 
 

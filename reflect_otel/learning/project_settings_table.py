@@ -1,0 +1,44 @@
+"""The settings of every project in this process: what an augmentation reads instead of the database.
+
+Derived data: filled from the store at start, written through with every change. Reads take no lock.
+"""
+
+import threading
+from collections.abc import Callable
+
+from reflect_otel.model.project_settings import DEFAULTS, ProjectSettings
+from reflect_otel.ports import ProjectStore
+
+
+class ProjectSettingsTable:
+    """Project settings by project. Safe to call from any thread.
+
+    Args:
+        store: where they are kept; read once, here.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+
+    def __init__(self, store: ProjectStore) -> None:
+        self._store = store
+        self._changing = threading.Lock()
+        self._settings = dict(store.find_project_settings())
+
+    def find(self, project_id: str) -> ProjectSettings:
+        """The project's settings; the defaults where nothing was ever changed."""
+        return self._settings.get(project_id, DEFAULTS)
+
+    def change(self, project_id: str, change: Callable[[ProjectSettings], ProjectSettings]) -> ProjectSettings:
+        """The settings after ``change``; durable and in force when it returns. Changes take turns.
+
+        Raises:
+            StoreError: they could not be written; the old ones hold.
+        """
+        with self._changing:
+            before = self.find(project_id)
+            after = change(before)
+            if after != before:
+                self._store.write_project_settings(project_id, after)
+                self._settings[project_id] = after
+            return after

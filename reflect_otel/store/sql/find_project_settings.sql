@@ -1,0 +1,1 @@
+select project_id, document from project_settings
