@@ -1,9 +1,12 @@
 """Exact nearest-neighbour search over the memories of one (project, embedder), by FAISS on one flat matrix."""
 
+import bisect
 import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Final
 
 import numpy as np
@@ -25,8 +28,9 @@ _ROUNDING: Final = 1e-5
 class FaissIndex:
     """Exact inner-product search; equal cosines are ordered by id, whatever the order of insertion was.
 
-    The vectors lie in one matrix of ours that FAISS scans, so removing one is a swap with the last. Any number of
-    threads may search while one changes it.
+    The distinct vectors lie in one matrix of ours that FAISS scans, so removing one is a swap with the last, and any
+    number of ids with the same vector (runs of one task) cost one row. Any number of threads may search while one
+    changes it.
 
     Args:
         dimensions: length of every vector.
@@ -35,30 +39,27 @@ class FaissIndex:
     def __init__(self, dimensions: int) -> None:
         self._dimensions = dimensions
         self._matrix = np.empty((_FIRST_CAPACITY, dimensions), dtype=np.float32)
-        self._ids: list[str] = []
-        self._slots: dict[str, int] = {}
+        self._rows: list[_Row] = []
+        self._row_of_id: dict[str, _Row] = {}
+        self._row_of_vector: dict[bytes, _Row] = {}
         self._lock = _SharedLock()
 
     def add(self, memory_id: str, vector: Vector) -> None:
         """Add or replace. Raises InvalidArgument for another length or a value that is not finite."""
-        row = self._check(vector)
+        values = self._check(vector)
+        key = blake2b(values.tobytes(), digest_size=16).digest()
         with self._lock.alone():
-            slot = self._slots.get(memory_id)
-            if slot is None:
-                slot = self._append(memory_id)
-            self._matrix[slot] = row
+            row = self._row_of_id.get(memory_id)
+            if row is None or row.key != key:
+                self._remove(memory_id)
+                row = self._row_of_vector.get(key) or self._append(key, values)
+                bisect.insort(row.ids, memory_id)
+                self._row_of_id[memory_id] = row
 
     def remove(self, memory_id: str) -> None:
         """Forget; unknown ids are ignored."""
         with self._lock.alone():
-            slot = self._slots.pop(memory_id, None)
-            if slot is None:
-                return
-            last_id = self._ids.pop()
-            if last_id != memory_id:
-                self._matrix[slot] = self._matrix[len(self._ids)]
-                self._ids[slot] = last_id
-                self._slots[last_id] = slot
+            self._remove(memory_id)
 
     def search(self, vector: Vector, limit: int) -> Sequence[tuple[str, float]]:
         """The ``limit`` nearest as (memory id, cosine), best first; equal cosines by id.
@@ -68,43 +69,64 @@ class FaissIndex:
         """
         query = self._check(vector)
         with self._lock.shared():
-            wanted = min(limit, len(self._ids))
+            wanted = min(limit, len(self._rows))
             if wanted <= 0:
                 return []
             slots = self._find_candidates(query, wanted)
-            cosines = _exact_products(self._matrix[slots], query)
-            ids = [self._ids[slot] for slot in slots]
-        found = sorted(zip(ids, cosines.tolist(), strict=True), key=lambda item: (-item[1], item[0]))
-        return found[:wanted]
+            cosines = _exact_products(self._matrix[slots], query).tolist()
+            found = [
+                (memory_id, cosine)
+                for slot, cosine in zip(slots.tolist(), cosines, strict=True)
+                for memory_id in self._rows[slot].ids[:limit]
+            ]
+        return sorted(found, key=lambda item: (-item[1], item[0]))[:limit]
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._row_of_id)
 
     def _check(self, vector: Vector) -> NDArray[np.float32]:
-        row = np.ascontiguousarray(vector, dtype=np.float32)
-        if row.shape != (self._dimensions,):
+        values = np.ascontiguousarray(vector, dtype=np.float32)
+        if values.shape != (self._dimensions,):
             raise InvalidArgument(
-                f"a vector of shape {row.shape} for an index of {self._dimensions} dimensions; "
+                f"a vector of shape {values.shape} for an index of {self._dimensions} dimensions; "
                 "embed with the index's own embedder",
                 field="vector",
             )
-        if not np.isfinite(row).all():
+        if not np.isfinite(values).all():
             raise InvalidArgument("a vector holds NaN or infinity; embed the text again", field="vector")
+        return values
+
+    def _append(self, key: bytes, values: NDArray[np.float32]) -> "_Row":
+        row = _Row(key, len(self._rows))
+        if row.slot == len(self._matrix):
+            grown = np.empty((2 * row.slot, self._dimensions), dtype=np.float32)
+            grown[: row.slot] = self._matrix
+            self._matrix = grown
+        self._matrix[row.slot] = values
+        self._rows.append(row)
+        self._row_of_vector[key] = row
         return row
 
-    def _append(self, memory_id: str) -> int:
-        slot = len(self._ids)
-        if slot == len(self._matrix):
-            grown = np.empty((2 * slot, self._dimensions), dtype=np.float32)
-            grown[:slot] = self._matrix
-            self._matrix = grown
-        self._ids.append(memory_id)
-        self._slots[memory_id] = slot
-        return slot
+    def _remove(self, memory_id: str) -> None:
+        row = self._row_of_id.pop(memory_id, None)
+        if row is None:
+            return
+        del row.ids[bisect.bisect_left(row.ids, memory_id)]
+        if row.ids:
+            return
+        del self._row_of_vector[row.key]
+        last = self._rows.pop()
+        if last is not row:
+            self._matrix[row.slot] = self._matrix[last.slot]
+            self._rows[row.slot] = last
+            last.slot = row.slot
 
     def _find_candidates(self, query: NDArray[np.float32], wanted: int) -> NDArray[Any]:
-        """Slots that hold the ``wanted`` nearest for certain: all that FAISS cannot tell from the last of them."""
-        used = self._matrix[: len(self._ids)]
+        """Slots that hold the ``wanted`` nearest rows for certain: all that FAISS cannot tell from the last of them.
+
+        Every row holds an id, so that the ``wanted`` nearest ids are in them too.
+        """
+        used = self._matrix[: len(self._rows)]
         asked = wanted
         while True:
             asked = min(asked + 8, len(used))
@@ -113,6 +135,15 @@ class FaissIndex:
                 found: NDArray[Any] = slots[0]
                 return found
             asked *= 2
+
+
+@dataclass(slots=True)
+class _Row:
+    """A distinct vector, known by the hash of its bytes, and the ids that have it, in order."""
+
+    key: bytes
+    slot: int
+    ids: list[str] = field(default_factory=list)
 
 
 def _exact_products(rows: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float64]:
