@@ -197,6 +197,31 @@ def review(
 
 @app.command(
     epilog=examples(
+        "reflect-otel unreview my-run-7",
+        "reflect-otel unreview my-run-7 --source llm --name correctness",
+    )
+)
+def unreview(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="Run id or W3C trace id.")],
+    source: Annotated[
+        Literal["human", "code", "llm"], typer.Option(help="Who gave the review that is taken back.")
+    ] = "human",
+    name: Annotated[str, typer.Option(help="Name of the evaluation.")] = "review",
+    identifier: Annotated[str, typer.Option(help="The reviewer, where the review named one.")] = "",
+    json: Json = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """Take a review back; all that was learned from it is unlearned before this returns."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.runs import run_unreview
+
+    run_unreview(Connection(endpoint, api_key, project), run_id, source, name, identifier, as_json=json)
+
+
+@app.command(
+    epilog=examples(
         "reflect-otel memories",
         "reflect-otel memories --json --limit 1000",
     )

@@ -22,6 +22,7 @@ from reflect_otel.model.model_call import Completion, ModelCall, Spending
 from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.reading import SpanReading
 from reflect_otel.model.reflection import LearningInput, Reflection, ReflectionRecord
+from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.spans import LogRecord, Run, SpanRecord
 from reflect_otel.model.trajectory import Trajectory
 
@@ -129,8 +130,8 @@ class RunDetail:
 
     Attributes:
         served: memory ids served to this run, from Augment calls and from ``reflect.memory.ids``, distinct.
-        learned: True when every review of the run has gone through the learning loop.
         reflection: how the last lesson was drawn, without ``raw_output``; ``None`` before there was one.
+        learned: True when no change of the run's reviews waits for the learning loop; also without any review.
     """
 
     record: RunRecord
@@ -192,6 +193,13 @@ class RunStore(Protocol):
 
     def write_review(self, project_id: str, run_id: str, review: Review) -> bool:
         """Upsert by the review's key and queue a learning job; False when nothing changed. Raises NotFound."""
+
+    def write_withdrawal(self, project_id: str, run_id: str, key: ReviewKey) -> bool:
+        """Take the review of this key (name, source, identifier) back and queue a learning job.
+
+        False when it is withdrawn already. What telemetry repeats of a withdrawn review changes nothing; a later one
+        of the same key stands anew. Raises NotFound when the run is unknown, or never had a review of this key.
+        """
 
     def delete_runs(self, project_id: str, run_ids: Sequence[str]) -> int:
         """Delete runs with all that belongs to them; memories drawn from them stay. Returns how many."""

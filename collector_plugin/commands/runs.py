@@ -1,4 +1,4 @@
-"""``reflect-otel runs``, ``run`` and ``review``: what the service knows of the runs."""
+"""``reflect-otel runs``, ``run``, ``review`` and ``unreview``: what the service knows of the runs."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -108,6 +108,24 @@ def run_review(
         return
     learned = f"memory {trace.created_memory_id}" if trace.created_memory_id else "no new memory"
     print(printable(f"{trace.id}: {verdict.value}; {learned}"))
+
+
+def run_unreview(
+    connection: Connection, run_id: str, source: str, name: str, identifier: str, *, as_json: bool
+) -> None:
+    """Take a review back and print what is left.
+
+    Raises:
+        NotFound: when the project has no such run, or the run no such review.
+        TransportError: when the service does not answer.
+    """
+    with connection.open() as client:
+        trace = client.withdraw_review(run_id, source=source, name=name, identifier=identifier)
+    if as_json:
+        print_json(trace)
+        return
+    left = f"{trace.review.result.value} stands" if trace.review else "no review left"
+    print(printable(f"{trace.id}: withdrawn; {left}"))
 
 
 def _print_run(trace: Trace) -> None:

@@ -249,6 +249,19 @@ class AsyncReflectClient:
             identifier=identifier,
         )
 
+    async def withdraw_review(
+        self,
+        trace_id: str,
+        *,
+        source: ReviewSource | str = ReviewSource.HUMAN,
+        name: str = "review",
+        identifier: str = "",
+    ) -> Trace:
+        """As ``ReflectClient.withdraw_review``."""
+        return await run_in_thread(
+            self.sync.withdraw_review, trace_id, source=source, name=name, identifier=identifier
+        )
+
     async def delete_traces(self, trace_ids: Sequence[str]) -> int:
         """As ``ReflectClient.delete_traces``."""
         return await run_in_thread(self.sync.delete_traces, trace_ids)

@@ -105,6 +105,11 @@ def build_review(review: Review) -> wire.Review:
     )
 
 
+def build_review_source(source: ReviewSource) -> wire.ReviewSource:
+    """Who judged."""
+    return _SOURCES[source]
+
+
 def build_review_status(status: str | None) -> wire.ReviewStatus:
     """The filter of ``list_traces``; ``None`` means any. Raises InvalidArgument for an unknown word."""
     if status is None:

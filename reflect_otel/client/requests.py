@@ -108,6 +108,19 @@ def build_review_trace(trace_id: str, review: Review) -> wire.ReviewTraceRequest
         return wire.ReviewTraceRequest(trace_id=trace_id, review=codec.build_review(review))
 
 
+def build_withdraw_review(
+    trace_id: str, source: ReviewSource | str, name: str, identifier: str
+) -> wire.WithdrawReviewRequest:
+    """Request of WithdrawReview. Raises InvalidArgument."""
+    with _wrong_types_refused():
+        return wire.WithdrawReviewRequest(
+            trace_id=trace_id,
+            name=codec.build_text(name, "name"),
+            source=codec.build_review_source(parse_review_source(source)),
+            identifier=codec.build_text(identifier, "identifier"),
+        )
+
+
 def build_list_traces(
     review_status: str | None, agent: str | None, session_id: str | None, page_size: int
 ) -> wire.ListTracesRequest:

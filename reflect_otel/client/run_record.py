@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from google.protobuf.struct_pb2 import Struct
 
+from reflect_otel.attributes import METADATA_CANCELLED
 from reflect_otel.client import codec
 from reflect_otel.client.chat import build_chat
 from reflect_otel.client.trace_context import Output, TraceContext, Verdict
@@ -18,7 +19,6 @@ from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.memory import Review, ReviewResult, ReviewSource
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
-CANCELLED_KEY: Final = "cancelled"
 """Metadata key of a run that was stopped from outside; the value is the class of the exception that stopped it."""
 PROBLEM_KEY: Final = "record_problem"
 """Metadata key that tells what of a run could not be stored."""
@@ -169,7 +169,7 @@ def _build_metadata(
     if output.feedback_text and (review is None or output.feedback_text not in (review.feedback or "")):
         pairs[FEEDBACK_KEY] = _text(output.feedback_text)
     if error is not None and read_ending(error) is Ending.CANCELLED:
-        pairs[CANCELLED_KEY] = type(error).__name__
+        pairs[METADATA_CANCELLED] = type(error).__name__
     if problems:
         pairs[PROBLEM_KEY] = "; ".join(problems)[:_MAX_PROBLEM_CHARACTERS]
     return pairs

@@ -200,6 +200,22 @@ class TraceCalls(ServiceCalls):
         )
         return codec.read_trace(self._call("ReviewTrace", requests.build_review_trace(trace_id, review)).trace)
 
+    def withdraw_review(
+        self,
+        trace_id: str,
+        *,
+        source: ReviewSource | str = ReviewSource.HUMAN,
+        name: str = "review",
+        identifier: str = "",
+    ) -> Trace:
+        """Take a review back and unlearn it before returning: all is as if it had never been given.
+
+        Taking it back again changes nothing. Which review is meant is told as in ``review_trace``; NotFound names
+        those there are.
+        """
+        request = requests.build_withdraw_review(trace_id, source, name, identifier)
+        return codec.read_trace(self._call("WithdrawReview", request).trace)
+
     def delete_traces(self, trace_ids: Sequence[str]) -> int:
         """Delete runs with all that belongs to them; memories drawn from them stay. Returns how many were there."""
         ids = [trace_ids] if isinstance(trace_ids, str) else list(trace_ids)

@@ -1,6 +1,8 @@
 """Counts and times of a run, each thing once: tokens on model calls only, time as unions of intervals."""
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from reflect_otel.dialects.conversation import Entry
 from reflect_otel.dialects.model_calls import ModelCall
@@ -11,6 +13,13 @@ from reflect_otel.model.spans import SpanRecord
 from reflect_otel.model.trajectory import ExecutionMetrics, Role, TerminationReason, TrajectoryMetrics
 
 _NS = 1_000_000_000
+_STOPS: Final = frozenset(
+    (
+        "cancel", "cancelled", "canceled", "cancellederror", "cancelederror", "cancellationexception",
+        "operationcanceledexception", "taskcanceledexception", "keyboardinterrupt", "generatorexit", "systemexit",
+    )
+)  # fmt: skip
+"""Kinds of errors by which a run is stopped from outside. A whole word: a failed cancellation is an error."""
 
 
 def build_metrics(
@@ -103,7 +112,7 @@ def _error_words(span: ReadSpan) -> str:
 
 
 def _read_error_kind(words: str) -> TerminationReason:
-    if any(word in words for word in ("cancel", "keyboardinterrupt", "generatorexit", "systemexit")):
+    if not _STOPS.isdisjoint(re.split(r"[^a-z]+", words)):
         return TerminationReason.CANCELLED
     if "timeout" in words or "deadline" in words:
         return TerminationReason.TIMEOUT

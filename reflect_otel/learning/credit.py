@@ -2,14 +2,18 @@
 
 Every distinct memory that was served gets the full reward, once per run, except the one drawn from this very run.
 Nothing is adjusted in place: the ledger of each memory is replayed with the run's entry added, changed or gone.
+The run's entries follow from its reviews and from what it was served alone, so a history of given, changed and
+withdrawn reviews ends in the ledger of those that stand. A served memory that is gone for now (its own run's review
+was withdrawn) has its entry, too, and finds it when it returns.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from reflect_otel.learning.lesson import build_memory_id
 from reflect_otel.learning.utility import UtilityState, recompute
 from reflect_otel.learning.verdict import Verdict
-from reflect_otel.model.memory import Memory, Review, UtilityEvent
+from reflect_otel.model.memory import Memory, MemoryKind, Review, UtilityEvent
 from reflect_otel.ports import RunDetail
 
 
@@ -33,6 +37,8 @@ def build_credit(
     verdict: Verdict | None,
     memories: Mapping[str, Memory],
     ledger: Sequence[UtilityEvent],
+    *,
+    excluded: str = "",
 ) -> Credit:
     """The credit of a run.
 
@@ -41,18 +47,18 @@ def build_credit(
         verdict: ``None`` withdraws what the run gave.
         memories: the memories that exist, of those served to the run and those in its ledger entries.
         ledger: every entry of all those memories.
+        excluded: why the run's rewards must not count; empty when they do.
     """
     run_id = detail.record.run_id
     own = {event.memory_id: event for event in ledger if event.run_id == run_id}
-    sequence = next((event.sequence for event in own.values()), _first_reviewed(detail.reviews))
     events: list[UtilityEvent] = []
     updated: list[UtilityEvent] = []
     recomputed: list[Memory] = []
-    credited = _credited(detail, memories, own) if verdict is not None else ()
+    credited = _credited(detail, memories) if verdict is not None else ()
     for memory_id in dict.fromkeys((*credited, *own)):
         entries = [event for event in ledger if event.memory_id == memory_id and event.run_id != run_id]
         if verdict is not None and memory_id in credited:
-            entries.append(_entry(memory_id, run_id, verdict, sequence))
+            entries.append(_entry(memory_id, detail, verdict, excluded))
         state = recompute(entries)
         events += [event for event in state.events if event.run_id == run_id]
         known = {event.run_id: event for event in entries}
@@ -66,17 +72,26 @@ def with_utility(memory: Memory, state: UtilityState) -> Memory:
     return replace(memory, utility=state.utility, uses=state.uses, passes=state.passes)
 
 
-def _credited(detail: RunDetail, memories: Mapping[str, Memory], own: Mapping[str, UtilityEvent]) -> tuple[str, ...]:
+def _credited(detail: RunDetail, memories: Mapping[str, Memory]) -> tuple[str, ...]:
+    record = detail.record
+    drawn = {build_memory_id(record.project_id, record.run_id, kind) for kind in MemoryKind}
+
     def is_credited(memory_id: str) -> bool:
         memory = memories.get(memory_id)
-        return memory_id in own if memory is None else memory.created_from != detail.record.run_id
+        return memory_id not in drawn if memory is None else memory.created_from != record.run_id
 
     return tuple(filter(is_credited, dict.fromkeys(detail.served)))
 
 
-def _entry(memory_id: str, run_id: str, verdict: Verdict, sequence: int) -> UtilityEvent:
+def _entry(memory_id: str, detail: RunDetail, verdict: Verdict, excluded: str) -> UtilityEvent:
     return UtilityEvent(
-        memory_id=memory_id, run_id=run_id, reward=verdict.reward, alpha=verdict.alpha, sequence=sequence
+        memory_id=memory_id,
+        run_id=detail.record.run_id,
+        reward=verdict.reward,
+        alpha=verdict.alpha,
+        sequence=_first_reviewed(detail.reviews),
+        reviewer=verdict.reviewer,
+        excluded=excluded,
     )
 
 

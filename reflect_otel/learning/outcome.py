@@ -7,11 +7,8 @@ from reflect_otel.errors import NotFound
 from reflect_otel.learning.credit import build_credit, with_utility
 from reflect_otel.learning.lesson import build_learning_input, build_memory, build_retrieval_key, is_echo
 from reflect_otel.learning.utility import recompute
-from reflect_otel.learning.verdict import Verdict, build_verdict
-from reflect_otel.model.memory import (
-    Memory,
-    UtilityEvent,
-)
+from reflect_otel.learning.verdict import build_verdict, is_cancelled
+from reflect_otel.model.memory import Memory, UtilityEvent
 from reflect_otel.model.reflection import LearningInput
 from reflect_otel.model.trajectory import Task, Trajectory
 from reflect_otel.ports import Clock, Embedder, LearningJob, LearningOutcome, Reflector, RunDetail, Store
@@ -27,13 +24,14 @@ class OutcomeReader:
         self._clock = clock
 
     def read_outcome(self, job: LearningJob) -> LearningOutcome:
-        """The outcome of a job; an empty one when its run is gone, a withdrawal when it has no review any more."""
+        """The outcome of a job: empty when its run is gone, a withdrawal when no review stands or counts."""
         detail = self._store.find_run(job.project_id, job.run_id)
         if detail is None:
             return LearningOutcome(job=job)
         own = self._store.find_utility_events(job.project_id, run_id=job.run_id)
         known = self._find_memories(detail, own)
-        verdict = build_verdict(detail.reviews)
+        trajectory = self._read_trajectory(detail)
+        verdict = None if is_cancelled(detail.record, trajectory) else build_verdict(detail.reviews)
         credit = build_credit(detail, verdict, known, self._read_ledger(detail, own))
         outcome = LearningOutcome(
             job=job,
@@ -45,12 +43,10 @@ class OutcomeReader:
         if verdict is None:
             return outcome
         served = [known[key] for key in detail.served if key in known and known[key].created_from != job.run_id]
-        return self._with_memory(outcome, detail, verdict, served)
+        lesson = build_learning_input(detail.record, trajectory, verdict, served)
+        return self._with_memory(outcome, detail, lesson)
 
-    def _with_memory(
-        self, outcome: LearningOutcome, detail: RunDetail, verdict: Verdict, served: Sequence[Memory]
-    ) -> LearningOutcome:
-        lesson = build_learning_input(detail.record, self._read_trajectory(detail), verdict, served)
+    def _with_memory(self, outcome: LearningOutcome, detail: RunDetail, lesson: LearningInput) -> LearningOutcome:
         memory = self._reflect(detail, lesson)
         if memory is None:
             return outcome
@@ -74,7 +70,7 @@ class OutcomeReader:
         memory = build_memory(detail.record, lesson, reflection, self._clock())
         known = self._store.find_memory(detail.record.project_id, memory.id)
         if known is not None:
-            memory = replace(memory, created_ns=known.created_ns, status=known.status)
+            memory = _keep_standing(memory, known)
         ledger = self._store.find_utility_events(detail.record.project_id, memory_ids=[memory.id])
         return with_utility(memory, recompute(ledger))
 
@@ -94,6 +90,19 @@ class OutcomeReader:
     def _find_memories(self, detail: RunDetail, own: Sequence[UtilityEvent]) -> Mapping[str, Memory]:
         found = (self._store.find_memory(detail.record.project_id, key) for key in _memory_ids(detail, own))
         return {memory.id: memory for memory in found if memory is not None}
+
+
+def _keep_standing(memory: Memory, known: Memory) -> Memory:
+    """A lesson drawn anew from the same run, with all that was decided about the memory meanwhile."""
+    return replace(
+        memory,
+        created_ns=known.created_ns,
+        status=known.status,
+        status_reason=known.status_reason,
+        pinned=known.pinned,
+        merged_into=known.merged_into,
+        last_served_ns=known.last_served_ns,
+    )
 
 
 def _memory_ids(detail: RunDetail, own: Sequence[UtilityEvent]) -> list[str]:

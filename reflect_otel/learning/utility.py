@@ -5,9 +5,12 @@ for the first 19 uses the utility is ``(rewards + 1/2) / (uses + 1)``, the mean 
 and after that it forgets with a half-life of about 14 uses. The update itself, U <- U + a(r - U), is MemRL's with
 gamma = 0; the shrinking step and the floor are ours (docs/learning.md).
 
-The ledger of events is the truth: a utility is never adjusted in place but recomputed from its events.
+The ledger of events is the truth: a utility is never adjusted in place but recomputed from its events. Entries that
+are ``excluded`` stay in it and move nothing: those of quarantined runs, and what one reviewer gives one memory beyond
+the daily cap.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -19,6 +22,14 @@ MIN_STEP: Final = 0.05
 
 PASS_REWARD: Final = 0.5
 """A reward from here up counts as a pass."""
+
+REVIEWER_DAILY_CAP: Final = 200
+"""Most rewards of one reviewer that move one memory in a UTC day: bounds how far one of them can pump it."""
+
+EXCLUDED_BY_CAP: Final = "reviewer's daily cap"
+EXCLUDED_BY_QUARANTINE: Final = "quarantined run"
+
+_DAY_NS: Final = 86_400 * 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ def build_utility(utility: float, uses: int, reward: float, alpha: float | None 
     return min(1.0, max(0.0, moved))
 
 
-def recompute(events: Iterable[UtilityEvent]) -> UtilityState:
+def recompute(events: Iterable[UtilityEvent], daily_cap: int | None = None) -> UtilityState:
     """Replay one memory's ledger from the start.
 
     Events are taken in the order of (sequence, run id), whatever order they come in; of several events of one run
@@ -57,15 +68,31 @@ def recompute(events: Iterable[UtilityEvent]) -> UtilityState:
 
     Args:
         events: ledger entries of a single memory.
+        daily_cap: rewards of one reviewer that count in a UTC day, 0 = all of them; ``None`` = REVIEWER_DAILY_CAP.
     """
-    utility, passes = INITIAL_UTILITY, 0
+    cap = REVIEWER_DAILY_CAP if daily_cap is None else daily_cap
+    utility, uses, passes = INITIAL_UTILITY, 0, 0
+    given: Counter[tuple[str, int]] = Counter()
     replayed: list[UtilityEvent] = []
-    for uses, event in enumerate(_in_order(events)):
-        after = build_utility(utility, uses, event.reward, event.alpha)
-        same = event.before == utility and event.after == after
-        replayed.append(event if same else replace(event, before=utility, after=after))
-        utility, passes = after, passes + (event.reward >= PASS_REWARD)
-    return UtilityState(utility=utility, uses=len(replayed), passes=passes, events=tuple(replayed))
+    for event in _in_order(events):
+        excluded = _find_exclusion(event, given, cap)
+        after = utility if excluded else build_utility(utility, uses, event.reward, event.alpha)
+        same = event.before == utility and event.after == after and event.excluded == excluded
+        replayed.append(event if same else replace(event, before=utility, after=after, excluded=excluded))
+        if not excluded:
+            utility, uses, passes = after, uses + 1, passes + (event.reward >= PASS_REWARD)
+    return UtilityState(utility=utility, uses=uses, passes=passes, events=tuple(replayed))
+
+
+def _find_exclusion(event: UtilityEvent, given: Counter[tuple[str, int]], daily_cap: int) -> str:
+    """Why the entry moves nothing, empty when it counts; counts it for its reviewer then."""
+    if event.excluded == EXCLUDED_BY_QUARANTINE:
+        return event.excluded
+    if not (event.reviewer and daily_cap):
+        return ""
+    key = (event.reviewer, event.sequence // _DAY_NS)
+    given[key] += 1
+    return EXCLUDED_BY_CAP if given[key] > daily_cap else ""
 
 
 def _in_order(events: Iterable[UtilityEvent]) -> list[UtilityEvent]:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from reflect_otel.attributes import METADATA_CANCELLED
 from reflect_otel.learning.utility import PASS_REWARD
-from reflect_otel.model.memory import Review, ReviewResult
-from reflect_otel.model.reward import TRUST, weighted_mean
+from reflect_otel.model.memory import Review, ReviewResult, RunRecord
+from reflect_otel.model.reward import TRUST, read_reviewer, weighted_mean
+from reflect_otel.model.trajectory import TerminationReason, Trajectory
 
 _LONGEST_FEEDBACK: Final = 4_000
 
@@ -19,12 +21,14 @@ class Verdict:
         reward: in [0, 1]; what the memories served to the run are credited with.
         feedback: the reasons of the reviews that agree with the result, most trusted and newest first.
         alpha: step-size override of the newest review that names one.
+        reviewer: the most trusted reviewer, who answers for the reward.
     """
 
     result: ReviewResult
     reward: float
     feedback: str | None = None
     alpha: float | None = None
+    reviewer: str = ""
 
 
 def build_verdict(reviews: Sequence[Review]) -> Verdict | None:
@@ -46,7 +50,18 @@ def build_verdict(reviews: Sequence[Review]) -> Verdict | None:
         reward=reward,
         feedback=_feedback([review for review in ordered if review.result is result]),
         alpha=next((review.alpha for review in newest if review.alpha is not None), None),
+        reviewer=read_reviewer(ordered[0]),
     )
+
+
+def is_cancelled(record: RunRecord, trajectory: Trajectory) -> bool:
+    """Whether the run was stopped from outside instead of ending: it says nothing about what it was served.
+
+    By what its telemetry says, or by the metadata ``cancelled`` of a run recorded by the client.
+    """
+    times = trajectory.execution_metrics
+    stopped = times is not None and times.termination_reason is TerminationReason.CANCELLED
+    return stopped or bool(record.metadata.get(METADATA_CANCELLED))
 
 
 def _feedback(reviews: Sequence[Review]) -> str | None:

@@ -129,12 +129,14 @@ class ReviewSignal:
     Attributes:
         response_id: the ``gen_ai.response.id`` of the judged answer.
         trace_id: 16 bytes of the reviewed span's trace (own trace or a span link's).
+        withdrawn: the review of this key is taken back; the verdict in ``review`` says nothing then.
     """
 
     review: Review
     run_id: str | None = None
     trace_id: bytes | None = None
     response_id: str | None = None
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +222,9 @@ class UtilityEvent:
 
     Attributes:
         reward: in [0, 1].
-        sequence: order of the run's first review within the project; recomputation follows it.
+        sequence: time of the run's first review that stands, Unix nanoseconds; recomputation follows it.
+        reviewer: who answers for the reward (``model.reward.read_reviewer``); empty when unknown.
+        excluded: why the entry moves nothing; empty when it counts.
     """
 
     memory_id: str
@@ -230,6 +234,8 @@ class UtilityEvent:
     sequence: int = 0
     before: float = INITIAL_UTILITY
     after: float = INITIAL_UTILITY
+    reviewer: str = ""
+    excluded: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

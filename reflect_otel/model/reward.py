@@ -10,6 +10,15 @@ TRUST: Final = {ReviewSource.HUMAN: 1.0, ReviewSource.CODE: 1.0, ReviewSource.LL
 """Weight of a reviewer: an automatic judge counts half."""
 
 
+def read_reviewer(review: Review) -> str:
+    """Who answers for a review: ``source:identifier``.
+
+    An evaluation by a program or a model is known by its name, since its identifier may be that of the answer.
+    """
+    is_evaluation = review.source is not ReviewSource.HUMAN and review.name != "review"
+    return f"{review.source.value}:{review.name if is_evaluation else review.identifier}"
+
+
 def build_reward(reviews: Iterable[Review]) -> Reward | None:
     """The reviews as a trajectory's reward, their mean weighted by trust; ``None`` without reviews.
 

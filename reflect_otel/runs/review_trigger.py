@@ -10,6 +10,9 @@ Four carriers, one normaliser:
 ``gen_ai.evaluation.*`` follows the OpenTelemetry GenAI conventions. An evaluation counts when its name is on the
 project's list, or, without a list, when its label says pass or fail. The label beats the score; a failed evaluator
 (``error.type``) never counts as a failed run. Values that cannot be read are skipped, never raised.
+
+A review is taken back by the same carriers: ``reflect.review.result`` or an evaluation's label ``withdrawn``, with
+the name, source and id of the review that is meant.
 """
 
 import math
@@ -23,6 +26,9 @@ from reflect_otel.model.spans import Attributes, LogRecord, SpanRecord
 from reflect_otel.ports import Settings
 
 MAX_FEEDBACK_CHARACTERS = 64 * 1024
+
+WITHDRAWN = "withdrawn"
+"""In place of a verdict: the review of this name, source and id is taken back."""
 
 _PASS_LABELS = frozenset({"pass", "passed", "success", "succeeded", "correct"})
 _FAIL_LABELS = frozenset({"fail", "failed", "failure", "incorrect"})
@@ -47,6 +53,12 @@ def is_review_of_another_run(span: SpanRecord) -> bool:
     if keys.REFLECT_REVIEW_RUN_ID in values:
         return True
     return bool(span.links) and keys.REFLECT_REVIEW_RESULT in values and keys.GEN_AI_OPERATION_NAME not in values
+
+
+def is_withdrawal(values: Attributes) -> bool:
+    """True when the attributes of a review take it back."""
+    words = (values.get(keys.REFLECT_REVIEW_RESULT), values.get(keys.GEN_AI_EVALUATION_SCORE_LABEL))
+    return any(isinstance(word, str) and word.strip().lower() == WITHDRAWN for word in words)
 
 
 def _span_reviews(span: SpanRecord, settings: Settings) -> Iterator[ReviewSignal]:
@@ -74,6 +86,7 @@ def _signal(review: Review, values: Attributes, trace_id: bytes | None) -> Revie
         run_id=run_id,
         trace_id=trace_id,
         response_id=str(response_id) if response_id and is_evaluation else None,
+        withdrawn=is_withdrawal(values),
     )
 
 
@@ -90,7 +103,9 @@ def _read_review(event_name: str, values: Attributes, time_ns: int, settings: Se
 def _read_reflect_review(values: Attributes, time_ns: int, settings: Settings) -> Review | None:
     score = _read_score(values.get(keys.REFLECT_REVIEW_SCORE))
     stated = values.get(keys.REFLECT_REVIEW_RESULT)
-    if stated is not None:
+    if is_withdrawal(values):
+        result = ReviewResult.FAIL
+    elif stated is not None:
         try:
             result = ReviewResult.parse(str(stated))
         except InvalidArgument:
@@ -117,6 +132,8 @@ def _read_evaluation(values: Attributes, time_ns: int, settings: Settings) -> Re
         return None
     score = _read_score(values.get(keys.GEN_AI_EVALUATION_SCORE_VALUE))
     result = _result_of_label(values.get(keys.GEN_AI_EVALUATION_SCORE_LABEL))
+    if result is None and is_withdrawal(values):
+        result = ReviewResult.FAIL
     if result is None:
         if score is None or not settings.review_names:
             return None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from reflect_otel.dialects.reader import read_trajectory
-from reflect_otel.model.memory import Review
+from reflect_otel.model.memory import Review, ReviewSignal
 from reflect_otel.model.reward import build_reward
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import Trajectory
@@ -17,13 +17,20 @@ def read_reviewed_trajectory(run: Run, settings: Settings) -> Trajectory:
 
     A review that arrives by another way, or later, is kept beside the trajectory, not in it.
     """
-    return replace(read_trajectory(run), reward=build_reward(_iter_reviews(run, settings)))
+    return replace(read_trajectory(run), reward=build_reward(_find_standing(run, settings)))
 
 
-def _iter_reviews(run: Run, settings: Settings) -> Iterator[Review]:
+def _find_standing(run: Run, settings: Settings) -> list[Review]:
+    standing: dict[tuple[str, str, str], Review] = {}
+    for signal in sorted(_iter_signals(run, settings), key=lambda signal: signal.review.created_ns):
+        if signal.withdrawn:
+            standing.pop(signal.review.key, None)
+        else:
+            standing[signal.review.key] = signal.review
+    return list(standing.values())
+
+
+def _iter_signals(run: Run, settings: Settings) -> Iterator[ReviewSignal]:
     for span in run.spans:
-        yield from (signal.review for signal in find_span_reviews(span, settings))
-    for log in run.logs:
-        signal = find_log_review(log, settings)
-        if signal is not None:
-            yield signal.review
+        yield from find_span_reviews(span, settings)
+    yield from filter(None, (find_log_review(log, settings) for log in run.logs))

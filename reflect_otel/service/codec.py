@@ -21,6 +21,7 @@ from reflect_otel.model.memory import (
     Trace,
     TraceDraft,
 )
+from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _EXACT_INTEGER: Final = 2**53
@@ -66,6 +67,16 @@ def read_review(review: wire.Review) -> Review:
         identifier=review.identifier,
         alpha=review.alpha if review.HasField("alpha") else None,
     )
+
+
+def read_review_key(request: wire.WithdrawReviewRequest) -> ReviewKey:
+    """Which review is meant: (name, source, identifier).
+
+    Raises:
+        InvalidArgument: the source is none we know.
+    """
+    source = _read_choice(request.source, _SOURCES, "source") if request.source else ReviewSource.HUMAN
+    return request.name or "review", source.value, request.identifier
 
 
 def read_review_status(number: int) -> ReviewStatus | None:

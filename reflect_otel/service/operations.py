@@ -25,6 +25,7 @@ from reflect_otel.model.memory import (
     TraceDraft,
     TraceSubmission,
 )
+from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.spans import RunState
 from reflect_otel.ports import Clock, Intake, RunFilter, Settings, Store
 from reflect_otel.service import validation
@@ -194,8 +195,31 @@ class Operations:
             self._intake.close_run(project_id, record.run_id)
         self._store.write_review(project_id, record.run_id, replace(review, created_ns=self._clock()))
         self._watch.publish(project_id, record.run_id, record.trace_ids)
-        seconds = REVIEW_SECONDS if timeout_seconds is None else timeout_seconds
-        self._loop.learn(project_id, record.run_id, seconds)
+        self._loop.learn(project_id, record.run_id, REVIEW_SECONDS if timeout_seconds is None else timeout_seconds)
+        return self._require_learned(project_id, record.run_id)
+
+    def withdraw_review(
+        self, project_id: str, trace_id: str, key: ReviewKey, *, timeout_seconds: float | None = None
+    ) -> Trace:
+        """Take the review of this key (name, source, identifier) back and unlearn it before returning.
+
+        Utilities, ledger and memories are then as if it had never been given. Taking it back again changes nothing.
+
+        Raises:
+            InvalidArgument: a part of the key is no name.
+            NotFound: no such run in this project, or it has never had a review of this key.
+            DeadlineExceeded: the review is withdrawn, unlearning it goes on.
+            IngestFailed: the review is withdrawn, but the run could not be learned from anew.
+        """
+        name, _, identifier = key
+        validation.require_id(name, "name")
+        validation.limit_name(identifier, "identifier")
+        record = self._runs.get_run(project_id, trace_id).record
+        self._store.write_withdrawal(project_id, record.run_id, key)
+        self._watch.publish(project_id, record.run_id, record.trace_ids)
+        if record.state is not RunState.CLOSED:
+            return self._runs.view(project_id, self._runs.get_run(project_id, record.run_id))  # not learned from yet
+        self._loop.learn(project_id, record.run_id, REVIEW_SECONDS if timeout_seconds is None else timeout_seconds)
         return self._require_learned(project_id, record.run_id)
 
     def watch_trace(
@@ -305,9 +329,10 @@ class Operations:
         validation.require_text(task, "task", self._settings.max_task_bytes)
 
     def _require_learned(self, project_id: str, run_id: str) -> Trace:
-        trace = self._runs.view(project_id, self._runs.get_run(project_id, run_id))
+        detail = self._runs.get_run(project_id, run_id)
+        trace = self._runs.view(project_id, detail)
         self._watch.publish(project_id, run_id, trace.trace_ids)
-        if trace.review_status == ReviewStatus.REVIEWED:
+        if detail.learned:
             return trace
         if trace.ingest_status == IngestStatus.FAILED:
             raise IngestFailed(

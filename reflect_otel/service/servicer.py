@@ -56,6 +56,7 @@ class ReflectServicer:
             "GetTrace": self.get_trace,
             "ListTraces": self.list_traces,
             "ReviewTrace": self.review_trace,
+            "WithdrawReview": self.withdraw_review,
             "WaitTrace": self.wait_trace,
             "DeleteTraces": self.delete_traces,
             "CreateMemory": self.create_memory,
@@ -119,6 +120,16 @@ class ReflectServicer:
             timeout_seconds=None if call.remaining_seconds is None else call.remaining_seconds * _ANSWER_SHARE,
         )
         return wire.ReviewTraceResponse(trace=codec.build_trace(trace))
+
+    def withdraw_review(self, call: Call, request: wire.WithdrawReviewRequest) -> wire.WithdrawReviewResponse:
+        """Take a review back and unlearn it."""
+        trace = self._operations.withdraw_review(
+            call.project_id,
+            request.trace_id,
+            codec.read_review_key(request),
+            timeout_seconds=None if call.remaining_seconds is None else call.remaining_seconds * _ANSWER_SHARE,
+        )
+        return wire.WithdrawReviewResponse(trace=codec.build_trace(trace))
 
     def wait_trace(self, call: Call, request: wire.WaitTraceRequest) -> Iterator[wire.WaitTraceResponse]:
         """The run each time its status changes, until the caller's deadline."""

@@ -33,7 +33,7 @@ def ingest_status(detail: RunDetail, *, has_trajectory: bool = True) -> IngestSt
     the run is open or settling                                 processing
     it could not be read (``RunRecord.last_error``)             failed
     it is closed, but has not been read yet                     processing
-    it has no review, or every review was learned from          completed
+    no change of its reviews waits to be learned from           completed
     every try to learn from its reviews failed                  failed
     otherwise: learning is under way, or will be tried again    processing
     ==========================================================  ============
@@ -44,7 +44,7 @@ def ingest_status(detail: RunDetail, *, has_trajectory: bool = True) -> IngestSt
         return IngestStatus.FAILED
     if not has_trajectory:
         return IngestStatus.PROCESSING
-    if not detail.reviews or detail.learned:
+    if detail.learned:
         return IngestStatus.COMPLETED
     return IngestStatus.FAILED if detail.attempts >= MAX_TRIES else IngestStatus.PROCESSING
 

@@ -12,6 +12,7 @@ from reflect_otel.model.memory import Memory, Review, ReviewStatus, RunRecord, U
 from reflect_otel.model.model_call import ModelCall, Spending
 from reflect_otel.model.project_settings import ProjectSettings, build_document, read_document
 from reflect_otel.model.reflection import ReflectionRecord
+from reflect_otel.model.review_keys import ReviewKey, build_unknown_review
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
@@ -30,10 +31,14 @@ from reflect_otel.store.joining import delete_runs, join_traces
 from reflect_otel.store.learning_jobs import find_generation, find_next_job, write_outcome
 from reflect_otel.store.reviews import (
     WaitingReview,
+    find_reviews,
     find_waiting,
+    is_withdrawn,
     resolve_runs,
     write_review,
+    write_signal,
     write_waiting,
+    write_withdrawal,
 )
 from reflect_otel.store.run_details import build_details
 from reflect_otel.store.servings import write_servings
@@ -169,6 +174,18 @@ class DuckDBStore:
             if run_rows.find_record(session, project_id, run_id) is None:
                 raise _no_run(run_id, "is unknown")
             return write_review(session, project_id, run_id, review, self._clock, self._next_ordinal)
+
+    def write_withdrawal(self, project_id: str, run_id: str, key: ReviewKey) -> bool:
+        """See ``RunStore``."""
+        run_id = storable_text(run_id)
+        with self._database.write() as session:
+            if run_rows.find_record(session, project_id, run_id) is None:
+                raise _no_run(run_id, "is unknown")
+            if write_withdrawal(session, project_id, run_id, key, self._clock):
+                return True
+            if is_withdrawn(session, project_id, run_id, key):
+                return False
+            raise build_unknown_review(run_id, key, find_reviews(session, project_id, [run_id]).get(run_id, ()))
 
     def delete_runs(self, project_id: str, run_ids: Sequence[str]) -> int:
         """See ``RunStore``."""
@@ -326,8 +343,7 @@ class DuckDBStore:
         settled: list[int] = []
         for item, run_id in zip(reviews, resolve_runs(session, reviews), strict=True):
             if run_id is not None:
-                review = item.signal.review
-                write_review(session, item.project_id, run_id, review, self._clock, self._next_ordinal)
+                write_signal(session, item.project_id, run_id, item.signal, self._clock, self._next_ordinal)
                 settled += [item.ordinal] if item.ordinal else []
             elif not item.ordinal:
                 self._waiting_count += write_waiting(session, item, self._next_ordinal)

@@ -16,7 +16,17 @@ _MEMORY_COLUMNS: Final = (
     "status", "agent", "metadata", "pinned", "merged_into", "last_served_ns", "author", "status_reason",
     "reflector", "contrasted_with",
 )  # fmt: skip
-_EVENT_FIELDS: Final = ("memory_id", "run_id", "reward", "alpha", "sequence", "before", "after")
+_EVENT_FIELDS: Final = (
+    "memory_id",
+    "run_id",
+    "reward",
+    "alpha",
+    "sequence",
+    "before",
+    "after",
+    "reviewer",
+    "excluded",
+)
 
 _NEWEST: Final = (2**63 - 1, "\U0010ffff")
 """Where a listing begins: behind every (created_ns, memory id)."""

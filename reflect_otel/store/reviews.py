@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from reflect_otel.model.memory import Review, ReviewResult, ReviewSignal, ReviewSource
+from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.run_ids import read_run_id
 from reflect_otel.ports import Clock
 from reflect_otel.store.columns import storable_text
@@ -25,6 +26,42 @@ class WaitingReview:
     ordinal: int = 0
 
 
+def write_signal(
+    session: Session,
+    project_id: str,
+    run_id: str,
+    signal: ReviewSignal,
+    clock: Clock,
+    next_ordinal: Callable[[], int],
+) -> bool:
+    """What telemetry says of a run; False when it changes nothing.
+
+    Telemetry may be repeated: no word of a key that is older than its withdrawal's newest one brings it back.
+    """
+    review = _storable_review(signal.review)
+    if signal.withdrawn:
+        return write_withdrawal(session, project_id, run_id, review.key, clock)
+    tombstone = session.fetch("find_withdrawn_review", **_key_values(project_id, run_id, review.key))
+    if tombstone and review.created_ns <= tombstone[0][0]:
+        return False
+    return write_review(session, project_id, run_id, review, clock, next_ordinal)
+
+
+def write_withdrawal(session: Session, project_id: str, run_id: str, key: ReviewKey, clock: Clock) -> bool:
+    """Take the review of this key back and queue a learning job; False when none stands."""
+    standing = find_reviews(session, project_id, [run_id]).get(run_id, ())
+    if not any(review.key == key for review in standing):
+        return False
+    session.execute("withdraw_review", **_key_values(project_id, run_id, key))
+    session.execute("queue_job", project_id=project_id, run_id=run_id, queued_ns=clock())
+    return True
+
+
+def is_withdrawn(session: Session, project_id: str, run_id: str, key: ReviewKey) -> bool:
+    """Whether a review of this key was given and taken back."""
+    return bool(session.fetch("find_withdrawn_review", **_key_values(project_id, run_id, key)))
+
+
 def write_review(
     session: Session, project_id: str, run_id: str, review: Review, clock: Clock, next_ordinal: Callable[[], int]
 ) -> bool:
@@ -35,8 +72,9 @@ def write_review(
     )
     if known is not None and replace(review, created_ns=known.created_ns) == known:
         return False
-    values = _review_values(review)
+    values = _review_values(review) | {"changed_ns": review.created_ns}
     if known is None:
+        session.execute("delete_withdrawn_review", **_key_values(project_id, run_id, review.key))
         session.execute("insert_review", project_id=project_id, run_id=run_id, ordinal=next_ordinal(), **values)
     else:
         del values["created_ns"]  # the place in the order of learning is that of the first verdict
@@ -64,7 +102,13 @@ def find_waiting(
     return [
         WaitingReview(
             project_id=row[1],
-            signal=ReviewSignal(run_id=row[2], response_id=row[3], trace_id=row[4], review=_read_review(row[5:])),
+            signal=ReviewSignal(
+                run_id=row[2],
+                response_id=row[3],
+                trace_id=row[4],
+                review=_read_review(row[5:-1]),
+                withdrawn=row[-1],
+            ),
             ordinal=row[0],
         )
         for row in rows
@@ -74,8 +118,9 @@ def find_waiting(
 def write_waiting(session: Session, waiting: WaitingReview, next_ordinal: Callable[[], int]) -> bool:
     """Keep a review whose run is not known yet; False when it is the newest word of its key already."""
     signal, review = waiting.signal, _storable_review(waiting.signal.review)
-    if _find_newest_word(session, waiting.project_id, replace(signal, review=review)) == replace(
-        review, created_ns=0
+    if _find_newest_word(session, waiting.project_id, replace(signal, review=review)) == (
+        replace(review, created_ns=0),
+        signal.withdrawn,
     ):
         return False
     session.execute(
@@ -85,20 +130,21 @@ def write_waiting(session: Session, waiting: WaitingReview, next_ordinal: Callab
         target_response_id=signal.response_id,
         target_trace_id=signal.trace_id,
         ordinal=next_ordinal(),
+        withdrawn=signal.withdrawn,
         **_review_values(review),
     )
     return True
 
 
-def _find_newest_word(session: Session, project_id: str, signal: ReviewSignal) -> Review | None:
-    """The last waiting review of the same key on the same target, without its time."""
+def _find_newest_word(session: Session, project_id: str, signal: ReviewSignal) -> tuple[Review, bool] | None:
+    """The last waiting review of the same key on the same target, without its time, and whether it is withdrawn."""
     rows = find_waiting(session, [signal.run_id or ""], [signal.response_id or ""], [signal.trace_id or b""])
     same = [
-        replace(row.signal.review, created_ns=0)
+        (replace(row.signal.review, created_ns=0), row.signal.withdrawn)
         for row in rows
         if row.project_id == project_id
         and row.signal.review.key == signal.review.key
-        and replace(row.signal, review=signal.review) == signal
+        and replace(row.signal, review=signal.review, withdrawn=signal.withdrawn) == signal
     ]
     return same[-1] if same else None
 
@@ -136,6 +182,11 @@ def _find_runs_of_responses(session: Session, reviews: Iterable[WaitingReview]) 
         if run_id is not None:
             found.setdefault((project_id, response_id), run_id)
     return found
+
+
+def _key_values(project_id: str, run_id: str, key: ReviewKey) -> dict[str, str]:
+    name, source, identifier = key
+    return {"project_id": project_id, "run_id": run_id, "name": name, "source": source, "identifier": identifier}
 
 
 def _storable_review(review: Review) -> Review:

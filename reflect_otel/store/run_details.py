@@ -29,8 +29,8 @@ def build_details(session: Session, project_id: str, records: Sequence[RunRecord
                 reviews=tuple(reviews.get(run_id, ())),
                 served=tuple(dict.fromkeys((*served.get(run_id, ()), *record.served_memory_ids))),
                 created_memory_id=created.get(run_id),
-                learned=run_id in reviews and job is None,
                 reflection=reflections.get(run_id),
+                learned=job is None,
                 attempts=job.attempts if job else 0,
                 last_error=(job.last_error if job else "") or record.last_error,
             )

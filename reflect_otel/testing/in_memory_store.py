@@ -21,6 +21,7 @@ from reflect_otel.model.memory import (
 from reflect_otel.model.model_call import CallPurpose
 from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.reflection import ReflectionRecord
+from reflect_otel.model.review_keys import ReviewKey, build_unknown_review
 from reflect_otel.model.spans import LogRecord, Run, RunState, SpanRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
@@ -153,6 +154,16 @@ class InMemoryStore(InMemoryModelCalls):
             if entry is None:
                 raise NotFound(f"no run {run_id!r} in this project", resource_type="run", resource_name=run_id)
             return self._review(entry, review)
+
+    def write_withdrawal(self, project_id: str, run_id: str, key: ReviewKey) -> bool:
+        """See ``RunStore``."""
+        with self._lock:
+            entry = self._runs.get((project_id, run_id))
+            if entry is None:
+                raise NotFound(f"no run {run_id!r} in this project", resource_type="run", resource_name=run_id)
+            if key in entry.reviews or key in entry.withdrawn:
+                return self._withdraw(entry, key)
+            raise build_unknown_review(run_id, key, list(entry.reviews.values()))
 
     def delete_runs(self, project_id: str, run_ids: Sequence[str]) -> int:
         """See ``RunStore``."""
@@ -368,9 +379,13 @@ class InMemoryStore(InMemoryModelCalls):
 
     def _take(self, project_id: str, signal: ReviewSignal) -> bool:
         entry = self._find_entry(project_id, self._target(project_id, signal))
-        if entry is not None:
+        if entry is None:
+            return False
+        if signal.withdrawn:
+            self._withdraw(entry, signal.review.key)
+        elif signal.review.created_ns > entry.withdrawn.get(signal.review.key, -1):
             self._review(entry, signal.review)
-        return entry is not None
+        return True
 
     def _target(self, project_id: str, signal: ReviewSignal) -> str:
         if signal.run_id is not None:
@@ -407,15 +422,28 @@ class InMemoryStore(InMemoryModelCalls):
 
     def _review(self, entry: RunEntry, review: Review) -> bool:
         known = entry.reviews.get(review.key)
+        changed_ns = review.created_ns
         if known is not None:
             review = replace(review, created_ns=known.created_ns)
             if known == review:
                 return False
         entry.reviews[review.key] = review
+        entry.changed_ns[review.key] = changed_ns
+        entry.withdrawn.pop(review.key, None)
+        self._queue(entry)
+        return True
+
+    def _withdraw(self, entry: RunEntry, key: ReviewKey) -> bool:
+        if entry.reviews.pop(key, None) is None:
+            return False
+        entry.withdrawn[key] = entry.changed_ns[key]
+        self._queue(entry)
+        return True
+
+    def _queue(self, entry: RunEntry) -> None:
         entry.reviewed += 1
         entry.attempts, entry.parked, entry.last_error = 0, False, ""
         entry.queued = next(self._order)
-        return True
 
     def _apply(self, project_id: str, run_id: str, outcome: LearningOutcome) -> None:
         if outcome.removed_memory_id is not None:
@@ -461,7 +489,7 @@ class InMemoryStore(InMemoryModelCalls):
             served=self._find_served(entry.record),
             created_memory_id=entry.created_memory_id,
             reflection=entry.reflection and replace(entry.reflection, raw_output=""),
-            learned=bool(entry.reviews) and entry.learned == entry.reviewed,
+            learned=entry.learned == entry.reviewed,
             attempts=entry.attempts,
             last_error=entry.last_error or entry.record.last_error,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from reflect_otel.model.memory import Review, ReviewStatus, RunRecord
 from reflect_otel.model.model_call import ModelCall
 from reflect_otel.model.reflection import ReflectionRecord
+from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.spans import RunState
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import RunDetail, RunFilter
@@ -13,11 +14,16 @@ from reflect_otel.ports import RunDetail, RunFilter
 
 @dataclass(slots=True)
 class RunEntry:
-    """All that is stored about one run. ``reviewed`` counts changes of its reviews, ``learned`` those taken in."""
+    """All that is stored about one run. ``reviewed`` counts changes of its reviews, ``learned`` those taken in.
+
+    ``changed_ns`` is the time of the newest word of each review's key; a withdrawn key keeps it in ``withdrawn``.
+    """
 
     record: RunRecord
     trajectory: Trajectory | None = None
     reviews: dict[tuple[str, str, str], Review] = field(default_factory=dict)
+    changed_ns: dict[ReviewKey, int] = field(default_factory=dict)
+    withdrawn: dict[ReviewKey, int] = field(default_factory=dict)
     created_memory_id: str | None = None
     reflection: ReflectionRecord | None = None
     reviewed: int = 0
@@ -50,7 +56,7 @@ def is_unjudged(entry: RunEntry, calls: Sequence[ModelCall], since_ns: int, unti
 
 def matches(detail: RunDetail, only: RunFilter) -> bool:
     """Whether the run passes the filter."""
-    status = ReviewStatus.REVIEWED if detail.learned else ReviewStatus.PENDING
+    status = ReviewStatus.REVIEWED if detail.reviews and detail.learned else ReviewStatus.PENDING
     record = detail.record
     return (
         only.review_status in (None, status.value)

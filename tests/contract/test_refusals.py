@@ -47,6 +47,8 @@ REFUSALS = {
     "blank lesson": ("reflection", lambda client: client.create_memory(TASK, " ")),
     "unknown run": ("", lambda client: client.get_trace("run-nobody")),
     "review of an unknown run": ("", lambda client: client.review_trace("run-nobody", result="pass")),
+    "withdrawal from an unknown run": ("", lambda client: client.withdraw_review("run-nobody")),
+    "withdrawal without a name": ("identifier", lambda client: client.withdraw_review("run", identifier="x" * 201)),
     "unknown memory": ("", lambda client: client.get_memory("mem-nobody")),
 }
 

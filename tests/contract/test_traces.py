@@ -61,6 +61,35 @@ def test_a_changed_review_moves_utilities_back_exactly(client):
     assert client.get_memory(memory_id).utility == 0.25
 
 
+def test_a_withdrawn_review_leaves_everything_as_if_it_had_never_been_given(client):
+    learned = learn(client)
+    memory_id = learned.created_memory_id
+    run_id = client.create_trace(TASK, CHAT, retrieved_memory_ids=[memory_id]).id
+    client.review_trace(run_id, result="pass", source="code", identifier="ci")
+    assert client.get_memory(memory_id).uses == 1
+    for _ in range(2):
+        trace = client.withdraw_review(run_id, source="code", identifier="ci")
+        assert (trace.review, trace.review_status, trace.ingest_status) == (None, "pending", "completed")
+    assert (client.get_memory(memory_id).uses, client.get_memory(memory_id).utility) == (0, 0.5)
+    assert client.withdraw_review(learned.id).created_memory_id is None
+    assert client.list_memories() == []
+    client.review_trace(learned.id, result="fail", feedback_text=FEEDBACK)
+    assert [memory.id for memory in client.list_memories()] == [memory_id]
+
+
+def test_withdrawing_one_of_several_reviews_leaves_the_others(client):
+    run_id = learn(client).id
+    client.review_trace(run_id, result="pass", identifier="ada")
+    trace = client.withdraw_review(run_id)
+    assert (trace.review.identifier, trace.review.result, trace.review_status) == ("ada", "pass", "reviewed")
+
+
+def test_withdrawing_a_review_that_was_never_given_names_those_that_were(client):
+    run_id = learn(client).id
+    with pytest.raises(NotFound, match="source 'human', identifier ''"):
+        client.withdraw_review(run_id, identifier="nobody")
+
+
 def test_the_same_run_twice_is_one_run(client):
     for _ in range(2):
         learn(client, trace_id="run-7")

@@ -7,7 +7,7 @@ where project_id = $project_id
     and first_seen_ns <= $before_ns
     and (first_seen_ns, run_id) < ($before_ns, $before_run_id)
     and $is_learned = (
-        exists (from reviews r where r.project_id = runs.project_id and r.run_id = runs.run_id)
+        exists (from reviews r where r.project_id = runs.project_id and r.run_id = runs.run_id and not r.withdrawn)
         and not exists (from learning_jobs j where j.project_id = runs.project_id and j.run_id = runs.run_id)
     )
 order by first_seen_ns desc, run_id desc

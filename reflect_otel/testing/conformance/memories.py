@@ -131,7 +131,17 @@ class MemoryStoreConformance(StoreCase):
         """Memory, vector, ledger and utilities; the run then names its memory."""
         store.write_memory(PROJECT, build_stored(build_memory("used")))
         memory = build_memory("new", created_from="r")
-        event = UtilityEvent(memory_id="used", run_id="r", reward=1.0, alpha=0.3, sequence=4, before=0.5, after=0.65)
+        event = UtilityEvent(
+            memory_id="used",
+            run_id="r",
+            reward=1.0,
+            alpha=0.3,
+            sequence=4,
+            before=0.5,
+            after=0.65,
+            reviewer="human:ada",
+            excluded="why",
+        )
         used = build_memory("used", utility=0.65, uses=1, passes=1)
         _review_and_learn(
             store,

@@ -7,7 +7,7 @@ import pytest
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
 from reflect_otel.model.memory import Review, ReviewResult, ReviewSignal, ReviewSource
-from reflect_otel.ports import LearningOutcome, Store
+from reflect_otel.ports import LearningOutcome, RunFilter, Store
 from reflect_otel.testing.conformance.store_case import (
     OTHER_PROJECT,
     PROJECT,
@@ -100,6 +100,66 @@ class ReviewConformance(StoreCase):
         assert store.write_review(PROJECT, "r", changed)
         assert _reviews(store, "r") == (changed,)
         assert store.claim_job() is not None
+
+    def test_a_withdrawn_review_is_gone_and_learned_from_again(self, store: Store) -> None:
+        """Taking it back again changes nothing; other reviews stand; a new one of the key stands anew."""
+        write_run(store, "r")
+        stays = build_review(identifier="ada")
+        for review in (build_review(created_ns=1), stays):
+            store.write_review(PROJECT, "r", review)
+        _learn(store)
+        assert store.write_withdrawal(PROJECT, "r", build_review().key)
+        assert _reviews(store, "r") == (stays,)
+        assert not _is_learned(store)
+        _learn(store)
+        assert not store.write_withdrawal(PROJECT, "r", build_review().key)
+        assert store.claim_job() is None
+        assert store.write_review(PROJECT, "r", build_review(_FAIL, created_ns=9))
+        assert set(_reviews(store, "r")) == {stays, build_review(_FAIL, created_ns=9)}
+        assert store.claim_job() is not None
+
+    def test_a_run_without_a_review_that_stands_is_pending(self, store: Store) -> None:
+        """In the detail and in the list."""
+        write_run(store, "r")
+        store.write_review(PROJECT, "r", build_review())
+        store.write_withdrawal(PROJECT, "r", build_review().key)
+        _learn(store)
+        assert _is_learned(store)
+        for status, found in (("pending", ["r"]), ("reviewed", [])):
+            details = store.find_runs(PROJECT, RunFilter(review_status=status), 9)
+            assert [detail.record.run_id for detail in details] == found
+
+    def test_what_was_never_there_cannot_be_withdrawn(self, store: Store) -> None:
+        """An unknown run, another project's, and a key without a review; the error names those there are."""
+        write_run(store, "r")
+        store.write_review(PROJECT, "r", build_review(identifier="ada"))
+        for project_id, run_id in ((PROJECT, "none"), (OTHER_PROJECT, "r")):
+            with pytest.raises(NotFound):
+                store.write_withdrawal(project_id, run_id, build_review(identifier="ada").key)
+        with pytest.raises(NotFound, match="ada"):
+            store.write_withdrawal(PROJECT, "r", build_review(identifier="bob").key)
+
+    @pytest.mark.parametrize("order", ["one by one", "together", "before the run"])
+    def test_a_withdrawal_in_telemetry_counts_in_order_of_arrival(self, store: Store, order: str) -> None:
+        """What is sent again of the withdrawn review changes nothing; a later one of its key does."""
+        given = ReviewSignal(review=build_review(created_ns=5), run_id="r")
+        taken = replace(given, review=build_review(_FAIL, created_ns=6), withdrawn=True)
+        if order == "before the run":
+            store.write_telemetry(build_batch(1, signals=[given]))
+            store.write_telemetry(build_batch(2, signals=[taken, taken]))
+        write_run(store, "r")
+        at = store.journal_offset()
+        if order == "together":
+            store.write_telemetry(build_batch(at + 1, signals=[given, taken]))
+        elif order == "one by one":
+            store.write_telemetry(build_batch(at + 1, signals=[given]))
+            store.write_telemetry(build_batch(at + 2, signals=[taken]))
+        assert _reviews(store, "r") == ()
+        store.write_telemetry(build_batch(at + 3, signals=[given, taken]))
+        assert _reviews(store, "r") == ()
+        later = replace(given, review=build_review(created_ns=8))
+        store.write_telemetry(build_batch(at + 4, signals=[later]))
+        assert _reviews(store, "r") == (later.review,)
 
     def test_reviewers_and_evaluations_are_told_apart(self, store: Store) -> None:
         """The key is (name, source, identifier); the oldest comes first."""

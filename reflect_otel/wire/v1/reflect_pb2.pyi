@@ -340,6 +340,24 @@ class ReviewTraceResponse(_message.Message):
     trace: Trace
     def __init__(self, trace: _Optional[_Union[Trace, _Mapping]] = ...) -> None: ...
 
+class WithdrawReviewRequest(_message.Message):
+    __slots__ = ("trace_id", "name", "source", "identifier")
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
+    trace_id: str
+    name: str
+    source: ReviewSource
+    identifier: str
+    def __init__(self, trace_id: _Optional[str] = ..., name: _Optional[str] = ..., source: _Optional[_Union[ReviewSource, str]] = ..., identifier: _Optional[str] = ...) -> None: ...
+
+class WithdrawReviewResponse(_message.Message):
+    __slots__ = ("trace",)
+    TRACE_FIELD_NUMBER: _ClassVar[int]
+    trace: Trace
+    def __init__(self, trace: _Optional[_Union[Trace, _Mapping]] = ...) -> None: ...
+
 class WaitTraceRequest(_message.Message):
     __slots__ = ("trace_id", "require_reviewed")
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]

@@ -164,6 +164,9 @@ def test_times_are_unions_of_intervals() -> None:
     ("kind", "reason"),
     [
         ("asyncio.exceptions.CancelledError", TerminationReason.CANCELLED),
+        ("context canceled", TerminationReason.CANCELLED),
+        ("KeyboardInterrupt", TerminationReason.CANCELLED),
+        ("shop.CancellationRefused", TerminationReason.ERROR),
         ("openai.APITimeoutError", TerminationReason.TIMEOUT),
         ("agents.MaxTurnsExceeded", TerminationReason.MAX_STEPS),
         ("ValueError", TerminationReason.ERROR),

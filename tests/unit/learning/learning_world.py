@@ -87,6 +87,17 @@ class World:
         review = Review(result=ReviewResult.parse(result), feedback=feedback, created_ns=self.clock(), **fields)
         return self.store.write_review(PROJECT, run_id, review)
 
+    def withdraw(self, run_id, identifier="", source="human"):
+        return self.store.write_withdrawal(PROJECT, run_id, ("review", source, identifier))
+
+    def ledger(self, memory_ids):
+        return list(self.store.find_utility_events(PROJECT, memory_ids=memory_ids))
+
+    def told(self):
+        """What can be served, and how good it is."""
+        memories = self.store.find_memories(PROJECT, before=None, limit=1000)
+        return sorted((m.id, m.reflection, m.utility, m.uses, m.passes) for m in memories)
+
     def join(self, trace_id, run_id):
         self.store.write_telemetry(
             TelemetryBatch(

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 
 from reflect_otel.errors import NotFound, StoreError
 from reflect_otel.learning.augmentation import render
+from reflect_otel.learning.lesson import build_memory_id
 from reflect_otel.learning.loop import MAX_TRIES
 from reflect_otel.model.memory import MemoryKind, ReviewSource
 from reflect_otel.model.spans import RunState
+from reflect_otel.model.trajectory import ExecutionMetrics, TerminationReason
 from reflect_otel.plugins import load_plugin
 from reflect_otel.testing.fakes import InMemoryStore
 
@@ -198,6 +201,99 @@ def test_any_history_of_changed_reviews_ends_where_the_last_reviews_lead(history
         changing.review(f"r{number}", result)
         changing.loop.run_pending()
     assert changing.tables() == direct.tables()
+
+
+REVIEWERS = ("", "ada", "bob")
+WORDS = st.lists(
+    st.tuples(st.integers(1, 4), st.sampled_from(REVIEWERS), st.sampled_from(["pass", "fail", "take back"])),
+    max_size=14,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(WORDS)
+def test_any_history_of_given_changed_and_withdrawn_reviews_ends_in_the_ledger_of_those_that_stand(words):
+    """Of memories that come and go with the reviews of their own runs, too."""
+    lived, direct = World(), World()
+    ids = [build_memory_id(PROJECT, "r1", kind) for kind in (MemoryKind.STRATEGY, MemoryKind.PITFALL)]
+    for place in (lived, direct):
+        for number in range(1, 5):
+            place.run(f"r{number}", REFUND, served=ids)
+    standing = {}
+    for number, reviewer, word in words:
+        key = (f"r{number}", reviewer)
+        if word == "take back":
+            if standing.pop(key, None):
+                lived.withdraw(key[0], identifier=reviewer)
+        else:
+            feedback = f"Lesson {number} for the one who asks." if number == 1 else None
+            lived.review(key[0], word, feedback, identifier=reviewer)
+            # a changed review keeps the place of the first one
+            standing[key] = (standing[key][0] if key in standing else lived.clock(), word, feedback)
+        lived.loop.run_pending()
+    for (run_id, reviewer), (given_ns, word, feedback) in standing.items():
+        direct.clock.now_ns = given_ns - 1_000_000_000
+        direct.review(run_id, word, feedback, identifier=reviewer)
+    direct.loop.run_pending()
+    assert lived.ledger(ids) == direct.ledger(ids)
+    assert lived.told() == direct.told()
+
+
+def test_a_withdrawn_review_takes_its_memory_and_credit_along_and_a_new_one_brings_them_back(world):
+    memory = world.learn("r1", REFUND, "pass", "Look up first.")
+    world.learn("r2", REFUND, "pass", served=[memory.id])
+    before = world.told()
+    world.withdraw("r1")
+    world.withdraw("r2")
+    world.loop.run_pending()
+    assert world.memory(memory.id) is None
+    assert world.augment(REFUND).memories == ()
+    assert world.ledger([memory.id]) == []
+    world.review("r2", "pass")
+    world.review("r1", "pass", "Look up first.")
+    world.loop.run_pending()
+    assert world.told() == before
+    assert [item.id for item in world.augment(REFUND).memories] == [memory.id]
+
+
+# --- what does not count --------------------------------------------------------------------------------
+
+
+STOPPED = ExecutionMetrics(termination_reason=TerminationReason.CANCELLED)
+
+
+@pytest.mark.parametrize("how", ["by its telemetry", "by the client's word"])
+def test_a_cancelled_run_counts_for_nothing_whoever_reviews_it(world, how):
+    memory = world.learn("r1", REFUND, "pass", "Look up first.")
+    if how == "by its telemetry":
+        stopped = replace(conversation(REFUND), execution_metrics=STOPPED)
+        world.run("r2", REFUND, served=[memory.id], trajectory=stopped)
+    else:
+        world.run("r2", REFUND, served=[memory.id], metadata={"cancelled": "KeyboardInterrupt"})
+    world.review("r2", "fail", "It took too long.")
+    world.review("r2", "pass", source=ReviewSource.CODE)
+    assert world.loop.run_pending() == 1
+    assert world.store.find_run(PROJECT, "r2").learned
+    assert (world.memory(memory.id).uses, world.created("r2"), world.ledger([memory.id])) == (0, None, [])
+
+
+def test_one_reviewer_moves_a_memory_so_often_a_day_and_no_more(world, monkeypatch):
+    monkeypatch.setattr("reflect_otel.learning.utility.REVIEWER_DAILY_CAP", 2)
+    memory = world.learn("r1", REFUND, "fail", "Look up first.")
+    for number, reviewer in enumerate(("ada", "ada", "ada", "bob"), 2):
+        world.run(f"r{number}", REFUND, served=[memory.id])
+        world.review(f"r{number}", "pass", identifier=reviewer)
+        world.loop.run_pending()
+    assert world.memory(memory.id).uses == 3
+    assert [event.excluded for event in world.ledger([memory.id])] == ["", "", "reviewer's daily cap", ""]
+    world.withdraw("r2", identifier="ada")
+    world.loop.run_pending()
+    assert [event.excluded for event in world.ledger([memory.id])] == ["", "", ""]
+    world.clock.advance(86_400)
+    world.run("r9", REFUND, served=[memory.id])
+    world.review("r9", "pass", identifier="ada")
+    world.loop.run_pending()
+    assert world.memory(memory.id).uses == 4
 
 
 # --- nothing twice --------------------------------------------------------------------------------------

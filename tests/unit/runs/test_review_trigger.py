@@ -117,6 +117,22 @@ def test_evaluation_off_the_list_does_not_count():
     assert find_log_review(LogRecord(event_name="gen_ai.evaluation.result", attributes=values), listed) is None
 
 
+@pytest.mark.parametrize("where", ["span attribute", "span event", "log record", "evaluation"])
+def test_a_review_is_taken_back_by_the_carriers_that_give_one(where):
+    values = {"reflect.review.result": " Withdrawn", "reflect.review.id": "ada", "reflect.run.id": "r"}
+    if where == "evaluation":
+        values = {**evaluation(name="Correctness", score_label="withdrawn"), "reflect.run.id": "r"}
+    if where == "span attribute":
+        (signal,) = find_span_reviews(span(values), SETTINGS)
+    elif where == "span event":
+        (signal,) = find_span_reviews(span({}, events=[SpanEvent(name="x", attributes=values)]), SETTINGS)
+    else:
+        log = LogRecord(event_name="gen_ai.evaluation.result", attributes=values)
+        signal = find_log_review(log, SETTINGS)
+    name, who = ("Correctness", ("code", "")) if where == "evaluation" else ("review", ("human", "ada"))
+    assert (signal.withdrawn, signal.run_id, signal.review.key) == (True, "r", (name, *who))
+
+
 def test_unknown_result_is_no_review():
     assert find_span_reviews(span({"reflect.review.result": "meh"}), SETTINGS) == []
 

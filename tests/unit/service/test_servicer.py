@@ -53,6 +53,7 @@ def test_bytes_that_are_no_request_are_an_invalid_argument(name, refusing_api):
 FOREIGN = {
     "GetTrace": wire.GetTraceRequest(trace_id="run-1"),
     "ReviewTrace": wire.ReviewTraceRequest(trace_id="run-1", review=FAIL),
+    "WithdrawReview": wire.WithdrawReviewRequest(trace_id="run-1"),
     "GetMemory": wire.GetMemoryRequest(memory_id="id-1"),
 }
 HARMLESS = {

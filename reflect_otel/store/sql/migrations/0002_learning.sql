@@ -10,3 +10,8 @@ create table project_settings (
     document varchar not null -- JSON object; what is absent has its default
 );
 create index memories_by_source on memories (created_from);
+alter table reviews add column withdrawn boolean default false; -- taken back; kept to know what telemetry repeats
+alter table reviews add column changed_ns bigint default 0; -- time of the newest word of this key
+alter table review_signals add column withdrawn boolean default false;
+alter table utility_events add column reviewer varchar default '';
+alter table utility_events add column excluded varchar default ''; -- why it moves nothing; '' = it counts

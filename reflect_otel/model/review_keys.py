@@ -1,0 +1,25 @@
+"""Which review of a run is meant, and what to say when there is none."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from reflect_otel.errors import NotFound
+from reflect_otel.model.memory import Review
+
+ReviewKey: TypeAlias = tuple[str, str, str]
+"""Identity of a review within its run: (name, source, identifier)."""
+
+
+def build_unknown_review(run_id: str, key: ReviewKey, standing: Sequence[Review]) -> NotFound:
+    """The error for a key under which the run has never had a review; names those that stand."""
+    known = "; ".join(map(_describe, (review.key for review in standing))) or "none"
+    return NotFound(
+        f"run {run_id!r} has no review with {_describe(key)}; it has: {known}",
+        resource_type="review",
+        resource_name=run_id,
+    )
+
+
+def _describe(key: ReviewKey) -> str:
+    name, source, identifier = key
+    return f"name {name!r}, source {source!r}, identifier {identifier!r}"

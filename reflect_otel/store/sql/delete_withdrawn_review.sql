@@ -1,0 +1,3 @@
+delete from reviews
+where project_id = $project_id and run_id = $run_id and name = $name and source = $source
+    and identifier = $identifier and withdrawn
