@@ -14,8 +14,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from collector_plugin.embedders import find_serving_embedder, open_embedder
 from collector_plugin.pipeline import Pipeline
-from collector_plugin.quiet_adapters import QuietEmbedder, QuietReflector
+from collector_plugin.quiet_adapters import QuietReflector
 from collector_plugin.settings import EngineOptions
 from reflect_otel import __version__
 from reflect_otel.errors import ConfigError
@@ -23,7 +24,9 @@ from reflect_otel.journal import Journal
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
+from reflect_otel.learning.reembedding import Reembedding
 from reflect_otel.learning.retrieval import Retriever
+from reflect_otel.learning.serving_embedder import ServingEmbedder
 from reflect_otel.plugins import load_plugin
 from reflect_otel.ports import Embedder, Reflector, Store
 from reflect_otel.service.operations import Operations
@@ -62,13 +65,16 @@ class Engine:
                 start_after=self._store.journal_offset(),
             )
             opened.callback(self._journal.close)
-            self._embedder: Embedder = QuietEmbedder(load_plugin("reflect_otel.embedders", options.embedder)())
             reflector: Reflector = QuietReflector(load_plugin("reflect_otel.reflectors", options.reflector)())
             table = MemoryTable(load_plugin("reflect_otel.indexes", options.index))
             table.load(self._store.find_vectors())
             self._projects = ProjectSettingsTable(self._store)
+            target = open_embedder(options.embedder)
+            embedder = ServingEmbedder(find_serving_embedder(target, self._store.count_embedded()))
+            self._embedder: Embedder = embedder
+            self._reembedding = Reembedding(self._store, table, embedder, target)
             self.watch = RunWatch(MAX_WAITERS)
-            self._loop = LearningLoop(self._store, table, self._embedder, reflector, time.time_ns, self.watch.publish)
+            self._loop = LearningLoop(self._store, table, self._embedder, reflector, time.time_ns, self._announce)
             self.pipeline = Pipeline(
                 self._journal,
                 self._store,
@@ -94,6 +100,7 @@ class Engine:
     def start(self) -> None:
         """Take work, beginning with what the last process left in the journal."""
         self._loop.start()
+        self._reembedding.start()
         self.pipeline.start()
 
     def drain(self, timeout_seconds: float) -> None:
@@ -113,11 +120,17 @@ class Engine:
         """Finish what is in flight as far as time allows, then release the data folder."""
         self.watch.close()
         self.pipeline.stop(timeout_seconds / 2)
-        self._loop.stop(timeout_seconds / 2)
+        self._reembedding.stop(timeout_seconds / 4)
+        self._loop.stop(timeout_seconds / 4)
         self._opened.close()
+
+    def _announce(self, project_id: str, run_id: str) -> None:
+        self.watch.publish(project_id, run_id)
+        self._reembedding.wake()
 
     def read_status(self) -> Mapping[str, object]:
         """Numbers over all projects: what is stored, what is still to be done, which embedder ranks."""
+        progress = self._reembedding.read_progress()
         return {
             "version": __version__,
             "spans": self._store.count_spans(),
@@ -126,6 +139,10 @@ class Engine:
             "unclosed_runs": self.pipeline.unclosed_runs,
             "embedder": self._embedder.id,
             "embedder_is_lexical": self._embedder.lexical,
+            "embedding_into": progress.target_id,
+            "embedding_error": progress.error,
+            "memories": progress.total,
+            "memories_embedded": progress.embedded,
         }
 
 

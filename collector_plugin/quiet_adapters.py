@@ -19,7 +19,11 @@ class QuietEmbedder:
         self.id = embedder.id
         self.dimensions = embedder.dimensions
         self.lexical = embedder.lexical
-        self.gate = embedder.gate
+
+    @property
+    def gate(self) -> float:
+        """Of the embedder, as it is now: it may be measured only after the first call."""
+        return self._embedder.gate
 
     def embed(self, texts: Sequence[str]) -> Sequence[Vector]:
         """One float32 vector of length 1 per text, in order."""

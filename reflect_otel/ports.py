@@ -312,16 +312,29 @@ class VectorIndex(Protocol):
 class Embedder(Protocol):
     """Text to unit vectors; deterministic for one ``id``."""
 
-    id: str
-    """``name@version``; stored beside every vector, mixing is refused."""
-    dimensions: int
-    lexical: bool
-    """True when similar words, not similar meanings, come out close; shown wherever it matters."""
-    gate: float
-    """Cosine below which two random tasks usually lie (95th percentile); the retrieval floor."""
+    @property
+    def id(self) -> str:
+        """``name@version``, or ``name:model@dimensions``; stored beside every vector, mixing is refused."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of every vector."""
+
+    @property
+    def lexical(self) -> bool:
+        """True when similar words, not similar meanings, come out close; shown wherever it matters."""
+
+    @property
+    def gate(self) -> float:
+        """Cosine below which two random tasks usually lie (95th percentile); the retrieval floor."""
 
     def embed(self, texts: Sequence[str]) -> Sequence[Vector]:
-        """One float32 vector of length 1 per text, in order."""
+        """One float32 vector of length 1 per text, in order.
+
+        Raises:
+            TransportError: an endpoint that it needs does not answer now, another try may bring it.
+            ConfigError: that endpoint refuses the call as it is set up; another try brings the same.
+        """
 
 
 class Reflector(Protocol):

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reflect_otel.errors import NotFound
-from reflect_otel.learning.lesson import build_retrieval_key
 from reflect_otel.learning.memory_table import MemoryTable
+from reflect_otel.learning.memory_vectors import embed_memories
 from reflect_otel.learning.outcome import OutcomeReader
+from reflect_otel.learning.serving_embedder import pin
 from reflect_otel.model.memory import Memory
 from reflect_otel.ports import Clock, Embedder, LearningJob, LearningOutcome, Reflector, Store, StoredVector
 
@@ -137,13 +138,13 @@ class LearningLoop:
                     self._ended.wait(min(left, _WAIT_SECONDS))
 
     def write_memory(self, project_id: str, memory: Memory) -> None:
-        """Store a memory written by hand; it can be served as soon as this returns."""
-        stored = StoredVector(
-            project_id=project_id,
-            memory=memory,
-            task_vector=self._embedder.embed([build_retrieval_key(memory)])[0],
-            embedder_id=self._embedder.id,
-        )
+        """Store a memory written by hand; it can be served as soon as this returns.
+
+        Raises:
+            TransportError: the embedder's endpoint does not answer; nothing was stored then.
+            ConfigError: the embedder's endpoint refuses the call; nothing was stored then.
+        """
+        stored = embed_memories([(project_id, memory)], pin(self._embedder))[0]
         self._store.write_memory(project_id, stored)
         self._table.write(stored)
 
@@ -211,6 +212,8 @@ class LearningLoop:
             self._table.remove(project_id, outcome.removed_memory_id)
         for memory in outcome.recomputed:
             self._table.write_utility(project_id, memory)
+        if outcome.memory is not None and outcome.task_vector is None:
+            self._table.remove(project_id, outcome.memory.id)  # until it has a vector of what it says now
         if outcome.memory is not None and outcome.task_vector is not None:
             self._table.write(
                 StoredVector(

@@ -6,7 +6,7 @@ gRPC threads search at once; writers take turns.
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from reflect_otel.model.memory import Memory, MemoryStatus
@@ -25,7 +25,7 @@ class Neighbour:
 
 
 class MemoryTable:
-    """Memories by id and one vector index per (project, embedder).
+    """Memories by id and one vector index per (project, embedder); a memory may stand in several.
 
     Vectors of different embedders never meet: a search only sees those of the embedder it names.
 
@@ -37,29 +37,45 @@ class MemoryTable:
         self._build_index = build_index
         self._writing = threading.Lock()
         self._memories: dict[tuple[str, str], Memory] = {}
-        self._embedders: dict[tuple[str, str], str] = {}
+        self._embedders: dict[tuple[str, str], frozenset[str]] = {}
         self._indexes: dict[tuple[str, str], VectorIndex] = {}
 
     def load(self, stored: Iterable[StoredVector]) -> Mapping[str, int]:
         """Add everything the store holds; how many memories of each embedder id it was."""
         counts: dict[str, int] = {}
         for item in stored:
-            self.write(item)
+            with self._writing:
+                self._add(item)
             counts[item.embedder_id] = counts.get(item.embedder_id, 0) + 1
         return counts
 
     def write(self, stored: StoredVector) -> None:
-        """Add a memory or replace it; one that is not active is taken out."""
+        """Add a memory or replace it, also where other embedders find it; one that is not active is taken out."""
         key = (stored.project_id, stored.memory.id)
-        if stored.memory.status is not MemoryStatus.ACTIVE:
-            self.remove(*key)
-            return
         with self._writing:
-            if self._embedders.get(key, stored.embedder_id) != stored.embedder_id:
-                self._remove(key)
-            self._memories[key] = stored.memory
-            self._embedders[key] = stored.embedder_id
-            self._index(stored).add(stored.memory.id, stored.task_vector)
+            for embedder_id in self._embedders.get(key, frozenset()) - {stored.embedder_id}:
+                self._indexes[(key[0], embedder_id)].remove(key[1])
+            self._embedders.pop(key, None)
+            self._add(stored)
+
+    def add_beside(self, stored: StoredVector) -> bool:
+        """Let a memory also be found by another embedder's vector; False when the memory is not known here."""
+        key = (stored.project_id, stored.memory.id)
+        with self._writing:
+            memory = self._memories.get(key)
+            if memory is None:
+                return False
+            self._add(replace(stored, memory=memory))
+            return True
+
+    def forget_others(self, embedder_id: str) -> None:
+        """Drop what every other embedder finds."""
+        with self._writing:
+            self._indexes = {key: index for key, index in self._indexes.items() if key[1] == embedder_id}
+            for key, found_by in list(self._embedders.items()):
+                self._embedders[key] = found_by & {embedder_id}
+                if not self._embedders[key]:
+                    self._remove(key)
 
     def write_utility(self, project_id: str, memory: Memory) -> None:
         """Replace what is known about a memory but not its vector; unknown ones are ignored."""
@@ -100,8 +116,18 @@ class MemoryTable:
             self._indexes[key] = self._build_index(len(stored.task_vector))
         return self._indexes[key]
 
+    def _add(self, stored: StoredVector) -> None:
+        key = (stored.project_id, stored.memory.id)
+        self._embedders[key] = self._embedders.get(key, frozenset()) | {stored.embedder_id}
+        if stored.memory.status is not MemoryStatus.ACTIVE:
+            self._remove(key)
+            return
+        self._memories[key] = stored.memory
+        self._index(stored).add(stored.memory.id, stored.task_vector)
+
     def _remove(self, key: tuple[str, str]) -> None:
-        embedder_id = self._embedders.pop(key, None)
         self._memories.pop(key, None)
-        if embedder_id is not None:
-            self._indexes[(key[0], embedder_id)].remove(key[1])
+        for embedder_id in self._embedders.pop(key, frozenset()):
+            index = self._indexes.get((key[0], embedder_id))
+            if index is not None:
+                index.remove(key[1])

@@ -1,17 +1,22 @@
 """Everything one learning job changes, worked out from what the store holds; nothing is written here."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
-from reflect_otel.errors import NotFound
+from reflect_otel.errors import ConfigError, NotFound, TransportError
 from reflect_otel.learning.credit import build_credit, with_utility
 from reflect_otel.learning.lesson import build_learning_input, build_memory, build_retrieval_key, is_echo
+from reflect_otel.learning.serving_embedder import pin
 from reflect_otel.learning.utility import recompute
 from reflect_otel.learning.verdict import build_verdict, is_cancelled
 from reflect_otel.model.memory import Memory, UtilityEvent
 from reflect_otel.model.reflection import LearningInput
 from reflect_otel.model.trajectory import Task, Trajectory
 from reflect_otel.ports import Clock, Embedder, LearningJob, LearningOutcome, Reflector, RunDetail, Store
+
+_log: Final = logging.getLogger(__name__)
 
 
 class OutcomeReader:
@@ -50,18 +55,20 @@ class OutcomeReader:
         memory = self._reflect(detail, lesson)
         if memory is None:
             return outcome
+        if memory.reflection in lesson.served_texts:
+            return outcome
+        kept = None if detail.created_memory_id == memory.id else detail.created_memory_id
+        drawn = replace(outcome, memory=memory, removed_memory_id=kept)
         texts = [build_retrieval_key(memory), memory.reflection, *lesson.served_texts]
-        task_vector, content_vector, *told = self._embedder.embed(texts)
+        embedder = pin(self._embedder)
+        try:
+            task_vector, content_vector, *told = embedder.embed(texts)
+        except (TransportError, ConfigError) as error:
+            _log.warning("the memory of run %r gets its vectors later: %r", outcome.job.run_id, str(error)[:300])
+            return drawn
         if is_echo(content_vector, told):
             return outcome
-        return replace(
-            outcome,
-            memory=memory,
-            task_vector=task_vector,
-            content_vector=content_vector,
-            embedder_id=self._embedder.id,
-            removed_memory_id=None if detail.created_memory_id == memory.id else detail.created_memory_id,
-        )
+        return replace(drawn, task_vector=task_vector, content_vector=content_vector, embedder_id=embedder.id)
 
     def _reflect(self, detail: RunDetail, lesson: LearningInput) -> Memory | None:
         reflection = self._reflector.reflect(lesson)

@@ -65,7 +65,9 @@ class Retriever:
         self._settings = settings
         self._queries = QueryEmbeddings(embedder)
 
-    def find_memories(self, project_id: str, task: str, options: RetrievalOptions) -> list[Memory]:
+    def find_memories(
+        self, project_id: str, task: str, options: RetrievalOptions, *, timeout_seconds: float | None = None
+    ) -> list[Memory]:
         """The ``options.limit`` best memories for the task, best first, unguarded.
 
         ``lambda_=1.0`` is exact cosine order and ``lambda_=0.0`` exact utility order within the pool, as long as
@@ -73,20 +75,26 @@ class Retriever:
 
         Raises:
             InvalidArgument: when an option is out of range.
+            TransportError: the task cannot be embedded in time, or not at all.
+            ConfigError: the embedder's endpoint refuses the call.
         """
-        ranked = rank(self.recall(project_id, task, options, one_per_text=False))
+        ranked = rank(self.recall(project_id, task, options, one_per_text=False, timeout_seconds=timeout_seconds))
         chosen = diversify(ranked, options.limit, options.mmr_lambda)
         return [candidate.build_memory() for candidate in chosen]
 
-    def augment(self, project_id: str, task: str, options: RetrievalOptions) -> AugmentedTask:
+    def augment(
+        self, project_id: str, task: str, options: RetrievalOptions, *, timeout_seconds: float | None = None
+    ) -> AugmentedTask:
         """The task with the notes that are worth their place: at most ``max_injected``, often fewer, maybe none.
 
         A reflection that several memories share is served once. With ``lambda_`` at 0 or 1 the guards are off.
 
         Raises:
             InvalidArgument: when an option is out of range.
+            TransportError: the task cannot be embedded in time, or not at all.
+            ConfigError: the embedder's endpoint refuses the call.
         """
-        ranked = rank(self.recall(project_id, task, options, one_per_text=True))
+        ranked = rank(self.recall(project_id, task, options, one_per_text=True, timeout_seconds=timeout_seconds))
         guarded = ranked if options.lambda_ in (0.0, 1.0) else guard(ranked)
         most = self._settings.max_injected if options.max_injected is None else options.max_injected
         chosen = diversify(guarded, min(options.limit, most), options.mmr_lambda)
@@ -94,7 +102,15 @@ class Retriever:
         notes = build_notes(memories)
         return AugmentedTask(augmented_task=notes.append_to(task), memories=notes.memories)
 
-    def recall(self, project_id: str, task: str, options: RetrievalOptions, *, one_per_text: bool) -> list[Candidate]:
+    def recall(
+        self,
+        project_id: str,
+        task: str,
+        options: RetrievalOptions,
+        *,
+        one_per_text: bool,
+        timeout_seconds: float | None = None,
+    ) -> list[Candidate]:
         """The pool: the nearest memories at or above the gate that hold the wanted metadata, nearest first.
 
         The search reaches further until the pool is full, with ``one_per_text`` of different texts, or the gate is
@@ -102,28 +118,32 @@ class Retriever:
 
         Raises:
             InvalidArgument: when an option is out of range.
+            TransportError: the task cannot be embedded in time, or not at all.
+            ConfigError: the embedder's endpoint refuses the call.
         """
         check_options(options)
-        size = self._table.count(project_id, self._embedder.id)
-        if not size:
+        if not self._table.count(project_id, self._embedder.id):
             return []
-        vector = self._queries.embed(strip_notes(task))
-        floor = self._embedder.gate if options.similarity_threshold is None else options.similarity_threshold
+        query = self._queries.embed(strip_notes(task), timeout_seconds)
+        size = self._table.count(project_id, query.embedder_id)
+        floor = query.gate if options.similarity_threshold is None else options.similarity_threshold
         reach = pool = max(SMALLEST_POOL, POOL_PER_LIMIT * options.limit)
         farthest = size if options.metadata_filter else min(size, FARTHEST_REACH)
         while True:
-            near = self._table.search(project_id, self._embedder.id, vector, reach)
+            near = self._table.search(project_id, query.embedder_id, query.vector, reach)
             wanted = [item for item in near if item.cosine >= floor and _holds(item.memory, options)]
             if one_per_text:
                 wanted = distinct_texts(wanted)
             if len(wanted) >= pool or reach >= farthest or not near or near[-1].cosine < floor:
-                return [self._candidate(item, options.lambda_) for item in wanted[:pool]]
+                return [build_candidate(item, options.lambda_, query.gate) for item in wanted[:pool]]
             reach *= 4
 
-    def _candidate(self, item: Neighbour, lambda_: float) -> Candidate:
-        closeness = build_closeness(item.cosine, self._embedder.gate)
-        score = lambda_ * closeness + (1 - lambda_) * item.memory.utility
-        return Candidate(item.memory, min(1.0, max(-1.0, item.cosine)), closeness, score)
+
+def build_candidate(item: Neighbour, lambda_: float, gate: float) -> Candidate:
+    """A neighbour with its score; ``gate`` is that of the embedder that measured its cosine."""
+    closeness = build_closeness(item.cosine, gate)
+    score = lambda_ * closeness + (1 - lambda_) * item.memory.utility
+    return Candidate(item.memory, min(1.0, max(-1.0, item.cosine)), closeness, score)
 
 
 def build_closeness(cosine: float, gate: float) -> float:

@@ -94,7 +94,7 @@ def measure(size: int, rounds: int) -> dict[str, float]:
     pool = POOL_PER_LIMIT * options.limit
     ranked = retriever.recall(PROJECT, TASK, options, one_per_text=True)
     chosen = [candidate.build_memory() for candidate in guard(rank(ranked))[:3]]
-    vector = queries.embed(TASK)
+    vector = queries.embed(TASK).vector
     return {
         "load ms": loaded * 1000,
         "embed new": microseconds(lambda: queries.embed(f"{TASK}{next(numbers)}"), rounds),
