@@ -67,7 +67,10 @@ def find_serving_embedder(target: Embedder, embedded: Mapping[str, int]) -> Embe
             former = _find_former(embedder_id)
             if former is not None:
                 return former
-            _log.warning("the memories were embedded by %s, which cannot be loaded; each is found again once it is embedded anew", embedder_id)
+            _log.warning(
+                "the memories were embedded by %s, which cannot be loaded; each is found again once it is embedded",
+                embedder_id,
+            )
     return target
 
 

@@ -242,7 +242,7 @@ class InMemoryStore(InMemoryModelCalls):
             lacking = [
                 (key[0], memory)
                 for key, memory in self._memories.items()
-                if None in self._vectors.get(key, {}).get(embedder_id, (None, None))
+                if any(vector is None for vector in self._vectors.get(key, {}).get(embedder_id, (None,)))
             ]
         return sorted(
             lacking, key=lambda item: (item[1].status is not MemoryStatus.ACTIVE, item[1].created_ns, item[1].id)
