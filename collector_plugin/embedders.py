@@ -47,7 +47,7 @@ def open_embedder(name: str) -> Embedder:
     """
     embedder: Embedder = QuietEmbedder(load_plugin("reflect_otel.embedders", choose_embedder_name(name))())
     if embedder.lexical:
-        _log.warning(
+        _log.info(
             "embedder %s compares words, not meanings; `reflect-otel models install minilm` brings one that does",
             embedder.id,
         )
