@@ -69,6 +69,23 @@ class LearningJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Succession:
+    """What becomes of the memories that were merged into one that no longer speaks for them.
+
+    Attributes:
+        gone_id: the memory that is gone, is not active any more, or says something else by now.
+        heir_id: the memory that carries on its record; empty when nobody does.
+        resettled: those memories as they stand from now on, written whole, with their content vectors.
+        updated: ledger entries whose ``before``/``after`` changed with it.
+    """
+
+    gone_id: str
+    heir_id: str = ""
+    resettled: Sequence[tuple[Memory, Vector | None]] = ()
+    updated: Sequence[UtilityEvent] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LearningOutcome:
     """Everything one learning job changes; committed in one transaction, which also ends the job.
 
@@ -82,6 +99,7 @@ class LearningOutcome:
         recomputed: memories whose utility changed, with their new ``utility``, ``uses`` and ``passes``.
         updated: the events of other runs whose ``before``/``after`` changed with the recomputation.
         removed_memory_id: memory of an earlier review of this run that no longer holds.
+        succession: what becomes of those that were merged into a memory that goes or says something else now.
         reflection: who drew the lesson and how, also when no memory came of it; replaces the run's earlier one.
     """
 
@@ -94,6 +112,7 @@ class LearningOutcome:
     recomputed: Sequence[Memory] = ()
     updated: Sequence[UtilityEvent] = ()
     removed_memory_id: str | None = None
+    succession: Succession | None = None
     reflection: ReflectionRecord | None = None
 
 
@@ -229,8 +248,22 @@ class MemoryStore(Protocol):
     def find_memories(self, project_id: str, *, before: tuple[int, str] | None, limit: int) -> Sequence[Memory]:
         """Newest first by (created_ns, id)."""
 
+    def find_speakers(self, project_id: str, memory_ids: Iterable[str]) -> Mapping[str, Memory]:
+        """Who speaks for each memory: its heir, else the one it was merged into, else itself.
+
+        An id that nobody speaks for is absent.
+        """
+
+    def find_merged(
+        self, project_id: str, memory_id: str, embedder_id: str
+    ) -> Sequence[tuple[Memory, Vector | None]]:
+        """The memories merged into this one, oldest first, with their content vectors by this embedder."""
+
+    def write_succession(self, project_id: str, succession: Succession) -> None:
+        """Commit what becomes of the memories merged into one that went otherwise than by learning."""
+
     def find_vectors(self) -> Iterable[StoredVector]:
-        """Every active memory of every project, once for each embedder it has a task vector of."""
+        """Every active or merged memory of every project, once for each embedder it has a task vector of."""
 
     def find_unembedded(self, embedder_id: str, limit: int) -> Sequence[tuple[str, Memory]]:
         """(project id, memory) of memories that lack a vector by this embedder, active and older ones first."""
@@ -255,7 +288,10 @@ class MemoryStore(Protocol):
     def find_utility_events(
         self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None
     ) -> Sequence[UtilityEvent]:
-        """Ledger entries of these memories or of this run, by (sequence, run_id)."""
+        """Ledger entries of these memories or of this run, by (sequence, run_id).
+
+        Entries of the memories that were merged into these, or left their record to them, are among them.
+        """
 
 
 class ModelCallLedger(Protocol):

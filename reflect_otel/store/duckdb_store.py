@@ -22,9 +22,11 @@ from reflect_otel.ports import (
     RunDetail,
     RunFilter,
     StoredVector,
+    Succession,
     TelemetryBatch,
+    Vector,
 )
-from reflect_otel.store import memory_rows, model_calls, run_rows
+from reflect_otel.store import families, memory_rows, model_calls, run_rows
 from reflect_otel.store.columns import storable_text
 from reflect_otel.store.database import Database
 from reflect_otel.store.joining import delete_runs, join_traces
@@ -245,10 +247,27 @@ class DuckDBStore:
         with self._database.read() as session:
             return memory_rows.find_memories(session, project_id, before, limit)
 
+    def find_speakers(self, project_id: str, memory_ids: Iterable[str]) -> Mapping[str, Memory]:
+        """See ``MemoryStore``."""
+        with self._database.read() as session:
+            return families.find_speakers(session, project_id, memory_ids)
+
+    def find_merged(
+        self, project_id: str, memory_id: str, embedder_id: str
+    ) -> Sequence[tuple[Memory, Vector | None]]:
+        """See ``MemoryStore``."""
+        with self._database.read() as session:
+            return families.find_merged(session, project_id, memory_id, embedder_id)
+
+    def write_succession(self, project_id: str, succession: Succession) -> None:
+        """See ``MemoryStore``."""
+        with self._database.write() as session:
+            families.write_succession(session, project_id, succession)
+
     def find_vectors(self) -> Iterator[StoredVector]:
         """See ``MemoryStore``."""
         with self._database.read() as session:
-            yield from memory_rows.iter_active_vectors(session)
+            yield from memory_rows.iter_served_vectors(session)
 
     def find_unembedded(self, embedder_id: str, limit: int) -> Sequence[tuple[str, Memory]]:
         """See ``MemoryStore``."""

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from reflect_otel.model.memory import MemoryStatus
 from reflect_otel.ports import LearningJob, LearningOutcome
+from reflect_otel.store.families import write_succession
 from reflect_otel.store.memory_rows import (
     delete_memory,
     delete_stale_vectors,
@@ -48,6 +50,8 @@ def write_outcome(session: Session, outcome: LearningOutcome) -> None:
     project_id, run_id = outcome.job.project_id, outcome.job.run_id
     if outcome.removed_memory_id is not None:
         delete_memory(session, project_id, outcome.removed_memory_id)
+    if outcome.succession is not None:
+        write_succession(session, project_id, outcome.succession)
     _write_drawn_memory(session, outcome)
     if outcome.reflection is not None:
         write_reflection(session, project_id, outcome.reflection)
@@ -64,6 +68,8 @@ def _write_drawn_memory(session: Session, outcome: LearningOutcome) -> None:
         return
     project_id, memory = outcome.job.project_id, outcome.memory
     write_memory(session, project_id, memory)
+    if memory.status in {MemoryStatus.ACTIVE, MemoryStatus.MERGED}:
+        session.execute("delete_heir", project_id=project_id, memory_id=memory.id)
     delete_stale_vectors(session, project_id, memory.id, outcome.embedder_id)
     for purpose, vector in (("task", outcome.task_vector), ("content", outcome.content_vector)):
         if vector is not None:

@@ -107,7 +107,7 @@ def delete_memory(session: Session, project_id: str, memory_id: str) -> None:
 def find_memory(session: Session, project_id: str, memory_id: str) -> Memory | None:
     """One memory, whatever its status."""
     rows = session.fetch("find_memory", project_id=project_id, memory_id=memory_id)
-    return _read_memory(rows[0]) if rows else None
+    return read_memory(rows[0]) if rows else None
 
 
 def find_memories(session: Session, project_id: str, before: tuple[int, str] | None, limit: int) -> list[Memory]:
@@ -116,7 +116,7 @@ def find_memories(session: Session, project_id: str, before: tuple[int, str] | N
     rows = session.fetch(
         "find_memories", project_id=project_id, before_ns=before_ns, before_memory_id=before_memory_id, limit=limit
     )
-    return [_read_memory(row) for row in rows]
+    return [read_memory(row) for row in rows]
 
 
 def find_created_memories(session: Session, project_id: str, run_ids: Sequence[str]) -> dict[str, str]:
@@ -125,21 +125,27 @@ def find_created_memories(session: Session, project_id: str, run_ids: Sequence[s
     return {str(run_id): str(memory_id) for run_id, memory_id in rows}
 
 
-def iter_active_vectors(session: Session) -> Iterator[StoredVector]:
-    """Every active memory with its task vector, once for each embedder."""
-    for project_id, embedder_id, vector, *memory in session.iter_rows("find_active_vectors"):
+def iter_served_vectors(session: Session) -> Iterator[StoredVector]:
+    """Every active or merged memory with its vectors, once for each embedder."""
+    for project_id, embedder_id, task, content, *memory in session.iter_rows("find_served_vectors"):
         yield StoredVector(
             project_id=project_id,
-            memory=_read_memory(tuple(memory)),
-            task_vector=np.frombuffer(vector, dtype="<f4"),  # type: ignore[arg-type] # the port's float32 array
+            memory=read_memory(tuple(memory)),
+            task_vector=read_vector(task),
             embedder_id=embedder_id,
+            content_vector=None if content is None else read_vector(content),
         )
+
+
+def read_vector(stored: bytes) -> Vector:
+    """The vector as a float32 array."""
+    return np.frombuffer(stored, dtype="<f4")  # type: ignore[return-value] # the port's float32 array
 
 
 def find_unembedded(session: Session, embedder_id: str, limit: int) -> list[tuple[str, Memory]]:
     """Memories that lack a vector by this embedder, with their project ids."""
     rows = session.fetch("find_unembedded", embedder_id=embedder_id, limit=limit)
-    return [(str(project_id), _read_memory(tuple(memory))) for project_id, *memory in rows]
+    return [(str(project_id), read_memory(tuple(memory))) for project_id, *memory in rows]
 
 
 def write_missing_vectors(session: Session, vectors: Sequence[StoredVector]) -> list[StoredVector]:
@@ -168,7 +174,8 @@ def find_utility_events(
     return [UtilityEvent(**dict(zip(_EVENT_FIELDS, row, strict=True))) for row in rows]
 
 
-def _read_memory(row: Row) -> Memory:
+def read_memory(row: Row) -> Memory:
+    """A memory from the columns of its table but the first."""
     fields: dict[str, Any] = dict(zip(_MEMORY_COLUMNS, row, strict=True))
     fields["kind"] = MemoryKind(fields["kind"])
     fields["status"] = MemoryStatus(fields["status"])

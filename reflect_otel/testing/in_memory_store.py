@@ -1,7 +1,6 @@
 """A whole ``Store`` in dictionaries, for tests of whoever builds on the ports."""
 
 import itertools
-import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -33,18 +32,19 @@ from reflect_otel.ports import (
     TelemetryBatch,
     Vector,
 )
+from reflect_otel.testing.in_memory_families import InMemoryFamilies
 from reflect_otel.testing.in_memory_model_calls import InMemoryModelCalls
 from reflect_otel.testing.run_entry import RunEntry, age, is_claimable, is_unjudged, matches
 
 _RunKey: TypeAlias = tuple[str, str]
 
 
-class InMemoryStore(InMemoryModelCalls):
+class InMemoryStore(InMemoryModelCalls, InMemoryFamilies):
     """A ``Store`` in dictionaries: complete, not durable. Safe to call from any thread."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._lock = threading.RLock()
+        InMemoryModelCalls.__init__(self)
+        InMemoryFamilies.__init__(self)
         self._offset = 0
         self._order = itertools.count(1)
         self._spans: dict[tuple[str, bytes, bytes], SpanRecord] = {}
@@ -53,9 +53,6 @@ class InMemoryStore(InMemoryModelCalls):
         self._runs: dict[_RunKey, RunEntry] = {}
         self._waiting_reviews: list[tuple[str, ReviewSignal]] = []
         self._served: list[tuple[str, Served]] = []
-        self._memories: dict[tuple[str, str], Memory] = {}
-        self._vectors: dict[tuple[str, str], dict[str, tuple[Vector | None, Vector | None]]] = {}
-        self._ledger: dict[tuple[str, str, str], UtilityEvent] = {}
         self._settings: dict[str, ProjectSettings] = {}
 
     # --- telemetry --------------------------------------------------------------------------------------
@@ -229,10 +226,16 @@ class InMemoryStore(InMemoryModelCalls):
         """See ``MemoryStore``."""
         with self._lock:
             found = [
-                StoredVector(project_id=key[0], memory=memory, task_vector=task_vector, embedder_id=embedder_id)
+                StoredVector(
+                    project_id=key[0],
+                    memory=memory,
+                    task_vector=task_vector,
+                    embedder_id=embedder_id,
+                    content_vector=content_vector if memory.status is MemoryStatus.ACTIVE else None,
+                )
                 for key, memory in self._memories.items()
-                for embedder_id, (task_vector, _) in self._vectors.get(key, {}).items()
-                if memory.status is MemoryStatus.ACTIVE and task_vector is not None
+                for embedder_id, (task_vector, content_vector) in self._vectors.get(key, {}).items()
+                if memory.status in {MemoryStatus.ACTIVE, MemoryStatus.MERGED} and task_vector is not None
             ]
         return iter(found)
 
@@ -269,7 +272,8 @@ class InMemoryStore(InMemoryModelCalls):
 
     def count_embedded(self) -> Mapping[str, int]:
         """See ``MemoryStore``."""
-        return Counter(stored.embedder_id for stored in self.find_vectors())
+        active = (stored for stored in self.find_vectors() if stored.memory.status is MemoryStatus.ACTIVE)
+        return Counter(stored.embedder_id for stored in active)
 
     def count_active_memories(self) -> int:
         """See ``MemoryStore``."""
@@ -281,10 +285,11 @@ class InMemoryStore(InMemoryModelCalls):
     ) -> Sequence[UtilityEvent]:
         """See ``MemoryStore``."""
         with self._lock:
+            family = self.find_family_ids(project_id, memory_ids)
             found = [
                 event
                 for (project, memory, run), event in self._ledger.items()
-                if project == project_id and (memory in memory_ids or run == run_id)
+                if project == project_id and (memory in family or run == run_id)
             ]
         return sorted(found, key=lambda event: (event.sequence, event.run_id, event.memory_id))
 
@@ -449,6 +454,10 @@ class InMemoryStore(InMemoryModelCalls):
         if outcome.removed_memory_id is not None:
             self._memories.pop((project_id, outcome.removed_memory_id), None)
             self._vectors.pop((project_id, outcome.removed_memory_id), None)
+        if outcome.succession is not None:
+            self.write_succession(project_id, outcome.succession)
+        if outcome.memory is not None and outcome.memory.status in {MemoryStatus.ACTIVE, MemoryStatus.MERGED}:
+            self._heirs.pop((project_id, outcome.memory.id), None)
         for memory in outcome.recomputed:
             known = self._memories[project_id, memory.id]
             self._memories[project_id, memory.id] = replace(

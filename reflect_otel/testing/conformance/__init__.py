@@ -4,6 +4,7 @@ Called by tests, ours and those of adapter authors, under pytest; never by the p
 May import ``ports``, ``model``, ``attributes``, ``errors`` and pytest.
 """
 
+from reflect_otel.testing.conformance.families import MemoryFamilyConformance
 from reflect_otel.testing.conformance.memories import MemoryStoreConformance
 from reflect_otel.testing.conformance.model_calls import ModelCallLedgerConformance
 from reflect_otel.testing.conformance.projects import ProjectStoreConformance
@@ -20,6 +21,7 @@ class StoreConformance(
     RunStoreConformance,
     ReviewConformance,
     MemoryStoreConformance,
+    MemoryFamilyConformance,
     ModelCallLedgerConformance,
     ProjectStoreConformance,
 ):

@@ -15,3 +15,9 @@ alter table reviews add column changed_ns bigint default 0; -- time of the newes
 alter table review_signals add column withdrawn boolean default false;
 alter table utility_events add column reviewer varchar default '';
 alter table utility_events add column excluded varchar default ''; -- why it moves nothing; '' = it counts
+create table memory_heirs ( -- memories that are gone, and who carries on their record
+    project_id varchar not null,
+    memory_id varchar not null,
+    heir_id varchar not null,
+    primary key (project_id, memory_id)
+);
