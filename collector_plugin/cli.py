@@ -13,6 +13,7 @@ from collector_plugin.cli_options import (
     DEFAULT_ENDPOINT,
     DEFAULT_PROJECT,
     ApiKey,
+    AsTrajectory,
     Endpoint,
     Json,
     Limit,
@@ -152,10 +153,12 @@ def runs(
     epilog=examples(
         "reflect-otel run 5896a51f0dabc5ee82ea6b6a9ea296e4",
         "reflect-otel run my-run-7 --json",
+        "reflect-otel run my-run-7 --trajectory > trajectory.json",
     )
 )
 def run(
     run_id: Annotated[str, typer.Argument(metavar="ID", help="Run id or W3C trace id.")],
+    trajectory: AsTrajectory = False,
     json: Json = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     api_key: ApiKey = None,
@@ -164,8 +167,39 @@ def run(
     """Show one run: conversation, review, what was learned."""
     from collector_plugin.commands.connection import Connection
     from collector_plugin.commands.runs import run_run
+    from collector_plugin.commands.sessions import run_trajectory
 
-    run_run(Connection(endpoint, api_key, project), run_id, as_json=json)
+    connection = Connection(endpoint, api_key, project)
+    if trajectory:
+        run_trajectory(connection, trace_id=run_id)
+    else:
+        run_run(connection, run_id, as_json=json)
+
+
+@app.command(
+    epilog=examples(
+        "reflect-otel session conv-1042",
+        "reflect-otel session conv-1042 --json",
+        "reflect-otel session conv-1042 --trajectory > trajectory.json",
+    )
+)
+def session(
+    session_id: Annotated[str, typer.Argument(metavar="ID", help="Conversation id, as the agent sent it.")],
+    trajectory: AsTrajectory = False,
+    json: Json = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """Show one conversation over all its runs."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.sessions import run_session, run_trajectory
+
+    connection = Connection(endpoint, api_key, project)
+    if trajectory:
+        run_trajectory(connection, session_id=session_id)
+    else:
+        run_session(connection, session_id, as_json=json)
 
 
 @app.command(

@@ -17,6 +17,9 @@ Project = Annotated[
     typer.Option("--project", envvar="REFLECT_PROJECT_ID", metavar="ID", help="Project, where no key decides it."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
+AsTrajectory = Annotated[
+    bool, typer.Option("--trajectory", help="The typed trajectory as one JSON object (docs/api.md) instead.")
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most lines to print.")]
 
 

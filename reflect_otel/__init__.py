@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         TraceSubmission,
     )
     from reflect_otel.model.project_settings import ProjectSettings
+    from reflect_otel.model.session import Session
     from reflect_otel.model.trajectory import Trajectory
 
 __version__ = "0.1.0"
@@ -73,6 +74,7 @@ __all__ = [
     "ReviewSource",
     "ReviewStatus",
     "RunSpanProcessor",
+    "Session",
     "Trace",
     "TraceContext",
     "TraceResult",
@@ -124,6 +126,7 @@ _HOMES = {
         "TraceSubmission",
     ),
     "model.project_settings": ("ProjectSettings",),
+    "model.session": ("Session",),
     "model.trajectory": ("Trajectory",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -207,6 +207,12 @@ class RunStore(Protocol):
     def get_trajectory(self, project_id: str, run_id: str) -> Trajectory:
         """The stored trajectory. Raises NotFound when the run is unknown or has not been read yet."""
 
+    def iter_trajectories(self, project_id: str, run_ids: Iterable[str]) -> Iterator[tuple[str, Trajectory]]:
+        """(run id, trajectory) in the order asked for; runs that have not been read are left out.
+
+        Cheaper than one by one where conversations have their beginning in common.
+        """
+
     def count_runs(self) -> int:
         """Stored runs over all projects."""
 

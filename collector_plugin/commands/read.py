@@ -19,6 +19,7 @@ from collector_plugin.commands.plain_values import plain_mapping
 from collector_plugin.otlp.files import iter_file
 from collector_plugin.otlp.json_format import Telemetry
 from collector_plugin.terminal import Column, build_console, build_table, printable
+from reflect_otel.dialects.sessions import merge_runs, order_runs
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import ExecutionMetrics, Message, Trajectory, TrajectoryMetrics
@@ -92,16 +93,13 @@ def _complain(text: str) -> None:
     print(f"reflect-otel read: {printable(text)}", file=sys.stderr)
 
 
-def _by_session(runs: Sequence[Run]) -> Iterator[Trajectory]:
+def _by_session(runs: Iterable[Run]) -> Iterator[Trajectory]:
     """One trajectory a session; runs without a session stay alone."""
-    sessions: dict[str, list[Run]] = {}
-    for run in runs:
-        session = _read(run).task.conversation_id
+    sessions: dict[str, list[Trajectory]] = {}
+    for run in map(_read, runs):
+        session = run.task.conversation_id
         sessions.setdefault(f"session {session}" if session else f"run {run.run_id}", []).append(run)
-    for members in sessions.values():
-        spans = [span for run in members for span in run.spans]
-        logs = [log for run in members for log in run.logs]
-        yield _read(Run(run_id=members[0].run_id, spans=spans, logs=logs))
+    return (merge_runs(order_runs(members)) for members in sessions.values())
 
 
 def describe(trajectory: Trajectory) -> dict[str, Any]:

@@ -130,10 +130,20 @@ def run_unreview(
 
 def _print_run(trace: Trace) -> None:
     console = build_console()
-    for name, value in _facts(trace):
+    print_facts(console, _facts(trace))
+    print_conversation(console, trace.trajectory)
+
+
+def print_facts(console: Console, facts: Iterable[tuple[str, object]]) -> None:
+    """Names with their values, one a line; those without a value are left out."""
+    for name, value in facts:
         if value not in (None, ""):
             console.print(Text(f"{name:>11}  ", style="dim") + Text(printable(str(value))), soft_wrap=True)
-    for message in trace.trajectory:
+
+
+def print_conversation(console: Console, messages: Iterable[Mapping[str, Any]]) -> None:
+    """Chat messages, each under its role."""
+    for message in messages:
         console.print()
         _print_message(console, message)
 

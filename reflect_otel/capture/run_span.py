@@ -55,6 +55,7 @@ def _attributes(draft: TraceDraft) -> Iterator[tuple[str, Any]]:
         keys.REFLECT_FINAL_RESPONSE: draft.final_response,
         keys.GEN_AI_REQUEST_MODEL: draft.model,
         keys.GEN_AI_AGENT_NAME: draft.agent,
+        keys.GEN_AI_CONVERSATION_ID: draft.session_id,
         keys.ERROR_TYPE: draft.error_type,
         keys.REFLECT_REFERENCE_CONTEXT: draft.reference_context,
         keys.REFLECT_MEMORY_IDS: list(draft.retrieved_memory_ids) or None,

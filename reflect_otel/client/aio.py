@@ -13,6 +13,8 @@ from reflect_otel.client.tracing import RunRecorder, TraceScope
 from reflect_otel.client.transport import open_embedded
 from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind, ReviewSource, Trace, TraceSubmission
 from reflect_otel.model.project_settings import ProjectSettings, SettingsChange
+from reflect_otel.model.session import Session
+from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import Settings, Transport
 
 
@@ -140,6 +142,7 @@ class AsyncReflectClient:
         alpha: float | None = None,
         reference_context: str | None = None,
         trace_id: str | None = None,
+        session_id: str | None = None,
     ) -> TraceSubmission:
         """As ``ReflectClient.create_trace``."""
         return await run_in_thread(
@@ -156,6 +159,7 @@ class AsyncReflectClient:
             alpha=alpha,
             reference_context=reference_context,
             trace_id=trace_id,
+            session_id=session_id,
         )
 
     async def create_trace_and_wait(
@@ -173,6 +177,7 @@ class AsyncReflectClient:
         alpha: float | None = None,
         reference_context: str | None = None,
         trace_id: str | None = None,
+        session_id: str | None = None,
         poll_interval: float = DEFAULT_POLL_SECONDS,
         wait_timeout: float = DEFAULT_TIMEOUT_SECONDS,
     ) -> Trace:
@@ -191,6 +196,7 @@ class AsyncReflectClient:
             alpha=alpha,
             reference_context=reference_context,
             trace_id=trace_id,
+            session_id=session_id,
             poll_interval=poll_interval,
             wait_timeout=wait_timeout,
         )
@@ -223,6 +229,14 @@ class AsyncReflectClient:
         return await run_in_thread(
             self.sync.list_traces, review_status=review_status, agent=agent, session_id=session_id
         )
+
+    async def get_session(self, session_id: str) -> Session:
+        """As ``ReflectClient.get_session``."""
+        return await run_in_thread(self.sync.get_session, session_id)
+
+    async def get_trajectory(self, trace_id: str | None = None, *, session_id: str | None = None) -> Trajectory:
+        """As ``ReflectClient.get_trajectory``."""
+        return await run_in_thread(self.sync.get_trajectory, trace_id, session_id=session_id)
 
     async def review_trace(
         self,

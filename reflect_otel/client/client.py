@@ -8,11 +8,12 @@ from reflect_otel.client.memory_calls import MemoryCalls
 from reflect_otel.client.pattern_calls import PatternCalls
 from reflect_otel.client.project_calls import ProjectCalls
 from reflect_otel.client.service_calls import DEFAULT_AUGMENT_TIMEOUT_SECONDS, DEFAULT_TIMEOUT_SECONDS
+from reflect_otel.client.session_calls import SessionCalls
 from reflect_otel.client.transport import open_embedded, open_transport
 from reflect_otel.ports import Settings, Transport
 
 
-class ReflectClient(MemoryCalls, PatternCalls, ProjectCalls):
+class ReflectClient(MemoryCalls, SessionCalls, PatternCalls, ProjectCalls):
     """Memories before a run, traces and reviews after it.
 
     Clients of one address share one connection a process, also across threads and forks. Nothing is sent before

@@ -18,6 +18,7 @@ from reflect_otel.model.memory import (
     ReviewStatus,
     Trace,
 )
+from reflect_otel.model.session import Session
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _RESULTS: Final = {
@@ -218,4 +219,27 @@ def read_trace(message: wire.Trace) -> Trace:
         started_ns=message.start_time.ToNanoseconds(),
         ended_ns=message.end_time.ToNanoseconds(),
         closed_by=message.closed_by or None,
+    )
+
+
+def read_session(message: wire.Session) -> Session:
+    """A session, its parts merged."""
+    return Session(
+        id=message.id,
+        num_turns=message.num_turns,
+        runs=tuple(map(read_trace, message.runs)),
+        trajectory=read_chat(message.trajectory),
+        final_response=message.final_response or None,
+        agents=tuple(message.agents),
+        models=tuple(message.models),
+        steps=message.steps,
+        llm_calls=message.llm_calls,
+        llm_errors=message.llm_errors,
+        tool_calls=message.tool_calls,
+        tool_errors=message.tool_errors,
+        input_tokens=message.input_tokens,
+        output_tokens=message.output_tokens,
+        started_ns=message.start_time.ToNanoseconds(),
+        ended_ns=message.end_time.ToNanoseconds(),
+        older_runs_left_out=message.older_runs_left_out,
     )

@@ -64,6 +64,7 @@ def build_create_trace(
     review: Review | None,
     reference_context: str | None,
     run_id: str | None,
+    session_id: str | None,
 ) -> wire.CreateTraceRequest:
     """Request of CreateTrace; without a run id it gets a new UUID. Raises InvalidArgument."""
     if isinstance(retrieved_memory_ids, str):
@@ -81,6 +82,7 @@ def build_create_trace(
             metadata=codec.build_pairs(metadata, "metadata"),
             review=codec.build_review(review) if review is not None else None,
             reference_context=codec.build_text(reference_context, "reference_context"),
+            session_id=codec.build_text(session_id, "session_id"),
         )
 
 
@@ -132,6 +134,22 @@ def build_list_traces(
             session_id=codec.build_text(session_id, "session_id"),
             page_size=page_size,
         )
+
+
+def build_get_session(session_id: str) -> wire.GetSessionRequest:
+    """Request of GetSession. Raises InvalidArgument."""
+    with _wrong_types_refused():
+        return wire.GetSessionRequest(session_id=codec.build_text(session_id, "session_id"))
+
+
+def build_get_trajectory(trace_id: str | None, session_id: str | None) -> wire.GetTrajectoryRequest:
+    """Request of GetTrajectory. Raises InvalidArgument, also for none or both ids."""
+    if (trace_id is None) == (session_id is None):
+        raise InvalidArgument("give either trace_id or session_id", field="trace_id")
+    with _wrong_types_refused():
+        if session_id is not None:
+            return wire.GetTrajectoryRequest(session_id=codec.build_text(session_id, "session_id"))
+        return wire.GetTrajectoryRequest(trace_id=codec.build_text(trace_id, "trace_id"))
 
 
 def build_create_memory(

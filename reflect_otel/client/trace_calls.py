@@ -31,6 +31,7 @@ class TraceCalls(ServiceCalls):
         alpha: float | None = None,
         reference_context: str | None = None,
         trace_id: str | None = None,
+        session_id: str | None = None,
     ) -> TraceSubmission:
         """Store a whole run; with ``review_result``, learning from it follows in the background.
 
@@ -47,6 +48,7 @@ class TraceCalls(ServiceCalls):
             alpha: step size of the utility update in (0, 1].
             reference_context: reference answer or material for judging.
             trace_id: run id, to repeat a call that got no answer; a new UUID when not given.
+            session_id: conversation that the run is a turn of.
         """
         review = requests.build_inline_review(review_result, feedback_text, score, alpha)
         if review is None and feedback_text:
@@ -61,6 +63,7 @@ class TraceCalls(ServiceCalls):
             review=review,
             reference_context=reference_context,
             run_id=trace_id,
+            session_id=session_id,
         )
         answer = self._call("CreateTrace", request)
         return TraceSubmission(id=answer.trace_id, ingest_status=codec.read_ingest_status(answer.ingest_status))
@@ -80,6 +83,7 @@ class TraceCalls(ServiceCalls):
         alpha: float | None = None,
         reference_context: str | None = None,
         trace_id: str | None = None,
+        session_id: str | None = None,
         poll_interval: float = DEFAULT_POLL_SECONDS,
         wait_timeout: float = DEFAULT_TIMEOUT_SECONDS,
     ) -> Trace:
@@ -102,6 +106,7 @@ class TraceCalls(ServiceCalls):
             alpha=alpha,
             reference_context=reference_context,
             trace_id=trace_id,
+            session_id=session_id,
         )
         return self.wait_for_trace(
             submission.id,

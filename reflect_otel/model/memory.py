@@ -373,8 +373,7 @@ class TraceDraft:
     Attributes:
         run_id: chosen by the caller, so that a repeated call is the same run.
         trace_id: 16 bytes of the caller's W3C trace when there is one.
-        started_ns: Unix time in nanoseconds; 0 = when the draft arrives.
-        ended_ns: likewise.
+        started_ns, ended_ns: Unix time in nanoseconds; 0 = when the draft arrives.
         error_type: what ended the run instead of an answer.
         spans_follow: the run's own spans are on their way; wait for them before reading the run.
     """
@@ -394,3 +393,4 @@ class TraceDraft:
     ended_ns: int = 0
     error_type: str | None = None
     spans_follow: bool = False
+    session_id: str | None = None

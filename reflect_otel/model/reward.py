@@ -33,6 +33,16 @@ def build_reward(reviews: Iterable[Review]) -> Reward | None:
     )
 
 
+def merge_rewards(rewards: Iterable[Reward]) -> Reward | None:
+    """The rewards of several runs as one, the mean of all their components weighted as they are; ``None`` of none."""
+    components = tuple(component for reward in rewards for component in reward.components)
+    weights = sum(component.weight for component in components)
+    if not weights:
+        return None
+    mean = sum(component.weight * component.scaled_value for component in components) / weights
+    return Reward(aggregated_value=min(1.0, max(0.0, mean)), components=components)
+
+
 def weighted_mean(reviews: Sequence[Review], values: Sequence[float]) -> float:
     """The mean of one value in [0, 1] per review, weighted by the reviewers' trust."""
     weights = [TRUST[review.source] for review in reviews]

@@ -50,9 +50,18 @@ def trajectory_to_json(trajectory: Trajectory) -> dict[str, Any]:
     return document | _set_fields(trajectory, skipped=_OWN_FORM)
 
 
-def trajectory_from_json(document: Mapping[str, Any]) -> Trajectory:
-    """The trajectory that ``trajectory_to_json`` was given."""
-    pool = tuple(message_from_json(item) for item in document["messages"])
+def trajectory_from_json(document: Mapping[str, Any], messages: Iterable[Message] | None = None) -> Trajectory:
+    """The trajectory that ``trajectory_to_json`` was given.
+
+    Args:
+        document: what it made.
+        messages: the messages, where they are kept apart from the document.
+    """
+    pool = tuple(map(message_from_json, document["messages"]) if messages is None else messages)
+    return _read_trajectory(document, pool)
+
+
+def _read_trajectory(document: Mapping[str, Any], pool: tuple[Message, ...]) -> Trajectory:
     messages = pool[: document["message_count"]]
     fields: dict[str, Any] = {name: from_plain(document[name]) for name in _SCALARS if name in document}
     fields |= {name: tuple(from_plain(document[name])) for name in _TEXT_LISTS if name in document}

@@ -22,6 +22,7 @@ from reflect_otel.model.memory import (
     TraceDraft,
 )
 from reflect_otel.model.review_keys import ReviewKey
+from reflect_otel.model.session import Session
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _EXACT_INTEGER: Final = 2**53
@@ -123,6 +124,7 @@ def read_draft(request: wire.CreateTraceRequest, trace_id: bytes | None) -> Trac
         ended_ns=_read_moment(request.end_time),
         error_type=request.error_type or None,
         spans_follow=request.spans_follow,
+        session_id=request.session_id or None,
     )
 
 
@@ -248,9 +250,36 @@ def build_trace(trace: Trace) -> wire.Trace:
         reflector=_text(trace.reflector),
         reflection_note=_text(trace.reflection_note),
     )
-    for chat in trace.trajectory:
-        message.trajectory.add().update(_clean(chat))
+    message.trajectory.extend(map(build_chat, trace.trajectory))
     return message
+
+
+def build_chat(chat: Mapping[str, Any]) -> Struct:
+    """One message of a conversation."""
+    struct = Struct()
+    struct.update(_clean(chat))
+    return struct
+
+
+def build_session(session: Session) -> wire.Session:
+    """A session without its runs and its conversation, which come in parts of their own."""
+    return wire.Session(
+        id=_text(session.id),
+        num_turns=_int32(session.num_turns),
+        final_response=_text(session.final_response),
+        agents=map(_text, session.agents),
+        models=map(_text, session.models),
+        steps=_int32(session.steps),
+        llm_calls=_int32(session.llm_calls),
+        llm_errors=_int32(session.llm_errors),
+        tool_calls=_int32(session.tool_calls),
+        tool_errors=_int32(session.tool_errors),
+        input_tokens=_int64(session.input_tokens),
+        output_tokens=_int64(session.output_tokens),
+        start_time=_timestamp(session.started_ns),
+        end_time=_timestamp(session.ended_ns),
+        older_runs_left_out=session.older_runs_left_out,
+    )
 
 
 def _timestamp(moment_ns: int) -> Timestamp | None:

@@ -39,6 +39,7 @@ from reflect_otel.service.paging import (
 from reflect_otel.service.project_operations import ProjectOperations
 from reflect_otel.service.run_lookup import RunLookup
 from reflect_otel.service.served import build_served
+from reflect_otel.service.sessions import SessionOperations
 from reflect_otel.service.trace_changes import TraceChanges
 from reflect_otel.service.trace_view import build_summary
 from reflect_otel.service.watch import RunWatch
@@ -88,6 +89,7 @@ class Operations:
         self._project_settings = project_settings
         self._runs = RunLookup(store, intake)
         self.projects = ProjectOperations(project_settings, clock)
+        self.sessions = SessionOperations(store, self._runs)
 
     # --- before a run -----------------------------------------------------------------------------------
     def augment(

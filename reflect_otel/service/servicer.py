@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from reflect_otel.service import codec, project_codec
 from reflect_otel.service.operations import Operations
+from reflect_otel.service.parts import iter_session_parts, iter_trajectory_parts
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 SERVICE: Final = wire.DESCRIPTOR.services_by_name["ReflectService"]
@@ -55,6 +56,8 @@ class ReflectServicer:
             "CreateTrace": self.create_trace,
             "GetTrace": self.get_trace,
             "ListTraces": self.list_traces,
+            "GetSession": self.get_session,
+            "GetTrajectory": self.get_trajectory,
             "ReviewTrace": self.review_trace,
             "WithdrawReview": self.withdraw_review,
             "WaitTrace": self.wait_trace,
@@ -110,6 +113,20 @@ class ReflectServicer:
         return wire.ListTracesResponse(
             traces=[codec.build_trace(trace) for trace in page.items], next_page_token=page.next_page_token
         )
+
+    def get_session(self, call: Call, request: wire.GetSessionRequest) -> Iterator[wire.GetSessionResponse]:
+        """One conversation, in parts."""
+        session = self._operations.sessions.get_session(call.project_id, request.session_id)
+        for part in iter_session_parts(session):
+            yield wire.GetSessionResponse(session=part)
+
+    def get_trajectory(self, call: Call, request: wire.GetTrajectoryRequest) -> Iterator[wire.GetTrajectoryResponse]:
+        """A typed trajectory as JSON text, in parts."""
+        trajectory = self._operations.sessions.get_trajectory(
+            call.project_id, trace_id=request.trace_id, session_id=request.session_id
+        )
+        for part in iter_trajectory_parts(trajectory):
+            yield wire.GetTrajectoryResponse(json_part=part)
 
     def review_trace(self, call: Call, request: wire.ReviewTraceRequest) -> wire.ReviewTraceResponse:
         """Review a run and learn from it."""

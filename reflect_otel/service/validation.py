@@ -135,6 +135,7 @@ def require_draft(draft: TraceDraft, max_task_bytes: int) -> TraceDraft:
     limit_text(draft.reference_context or "", "reference_context", MAX_REFERENCE_BYTES)
     limit_name(draft.model or "", "model")
     limit_name(draft.agent or "", "agent")
+    limit_name(draft.session_id or "", "session_id")
     limit_name(draft.error_type or "", "error_type")
     require_metadata(draft.metadata, "metadata")
     if draft.review is not None:

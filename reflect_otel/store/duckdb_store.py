@@ -46,7 +46,7 @@ from reflect_otel.store.run_details import build_details
 from reflect_otel.store.servings import write_servings
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry import KnownTraces, group_by_run, read_logs, read_spans, write_logs, write_spans
-from reflect_otel.store.trajectories import find_trajectory, write_trajectories
+from reflect_otel.store.trajectories import find_trajectory, iter_trajectories, write_trajectories
 from reflect_otel.store.value_json import read_json, write_json
 
 _LATEST = (2**63 - 1, "\U0010ffff")
@@ -168,6 +168,11 @@ class DuckDBStore:
         if trajectory is None:
             raise _no_run(run_id, "is unknown or has not been read yet")
         return trajectory
+
+    def iter_trajectories(self, project_id: str, run_ids: Iterable[str]) -> Iterator[tuple[str, Trajectory]]:
+        """See ``RunStore``."""
+        with self._database.read() as session:
+            yield from iter_trajectories(session, project_id, run_ids)
 
     def write_review(self, project_id: str, run_id: str, review: Review) -> bool:
         """See ``RunStore``."""

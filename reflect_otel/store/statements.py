@@ -96,7 +96,7 @@ STATEMENTS: Final = (
     "find_tables",
     "find_trace_extents",
     "find_traces_of_runs",
-    "find_trajectory",
+    "find_trajectories",
     "find_unclosed_runs",
     "find_unembedded",
     "find_unjudged_runs",

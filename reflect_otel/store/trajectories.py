@@ -1,11 +1,12 @@
 """Read runs: the trajectory's document, and its messages in chains that share every common beginning."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from reflect_otel.model.trajectory import Trajectory
-from reflect_otel.model.trajectory_json import trajectory_from_json, trajectory_to_json
+from reflect_otel.model.trajectory import Message, Trajectory
+from reflect_otel.model.trajectory_json import message_from_json, trajectory_from_json, trajectory_to_json
+from reflect_otel.store.columns import storable_text
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry import iter_pieces
 from reflect_otel.store.value_json import read_json, write_json
@@ -52,13 +53,19 @@ def write_trajectories(
 
 def find_trajectory(session: Session, project_id: str, run_id: str) -> Trajectory | None:
     """The run's trajectory, ``None`` when the run has not been read."""
-    rows = session.fetch("find_trajectory", project_id=project_id, run_id=run_id)
-    if not rows:
-        return None
-    chain, depth, text = rows[0]
-    document: dict[str, Any] = read_json(text)
-    document["messages"] = [read_json(content) for content in _read_messages(session, Head(chain, depth))]
-    return trajectory_from_json(document)
+    return next((trajectory for _, trajectory in iter_trajectories(session, project_id, (run_id,))), None)
+
+
+def iter_trajectories(session: Session, project_id: str, run_ids: Iterable[str]) -> Iterator[tuple[str, Trajectory]]:
+    """The trajectory of each run that has been read, in the order asked for; what they share is read once."""
+    chains = _Chains(session)
+    for piece in iter_pieces(run_ids):
+        rows = session.fetch("find_trajectories", project_id=project_id, run_ids=tuple(map(storable_text, piece)))
+        found = {row[0]: row[1:] for row in rows}
+        for run_id in piece:
+            chain, depth, text = found.get(storable_text(run_id), (0, -1, None))
+            if text is not None:
+                yield run_id, trajectory_from_json(read_json(text), chains.read(Head(chain, depth)))
 
 
 def delete_trajectories(session: Session, project_id: str, run_ids: Sequence[str]) -> None:
@@ -113,14 +120,37 @@ def _find_known(session: Session, project_id: str, hashes: Iterable[bytes]) -> d
     }
 
 
-def _read_messages(session: Session, head: Head) -> list[str]:
-    pieces: list[list[str]] = []
-    while head.depth >= 0:
-        rows = session.fetch("find_chain", chain=head.chain, depth=head.depth)
-        pieces.append([content for _, _, content in rows])
-        first_depth, parent_chain, _ = rows[0]
-        head = Head(parent_chain or 0, first_depth - 1)
-    return [content for piece in reversed(pieces) for content in piece]
+class _Link(NamedTuple):
+    """A chain as far as it was read: the message it continues, and its own messages."""
+
+    parent: Head
+    messages: list[Message]
+
+
+class _Chains:
+    """Conversations read chain by chain, each once: those of one session are mostly the same."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._links: dict[int, _Link] = {}
+
+    def read(self, head: Head) -> list[Message]:
+        """The conversation that ends with this message."""
+        pieces: list[list[Message]] = []
+        while head.depth >= 0:
+            link = self._find_link(head)
+            pieces.append(link.messages[: head.depth - link.parent.depth])
+            head = link.parent
+        return [message for piece in reversed(pieces) for message in piece]
+
+    def _find_link(self, head: Head) -> _Link:
+        link = self._links.get(head.chain)
+        if link is None or link.parent.depth + len(link.messages) < head.depth:
+            rows = self._session.fetch("find_chain", chain=head.chain, depth=head.depth)
+            first_depth, parent_chain, _ = rows[0]
+            messages = [message_from_json(read_json(content)) for _, _, content in rows]
+            link = self._links[head.chain] = _Link(Head(parent_chain or 0, first_depth - 1), messages)
+        return link
 
 
 def _release(session: Session, head: Head) -> None:

@@ -48,6 +48,27 @@ def test_a_run_is_listed_shown_reviewed_and_learned_from(service, run_id):
     assert [found["id"] for found in augmented["memories"]] == [memory["id"]]
 
 
+def test_a_session_is_shown_as_one_conversation(service, client):
+    history = [
+        {"role": "user", "content": "My coffee is \x1b[31mbroken."},
+        {"role": "assistant", "content": "Sorry."},
+    ]
+    client.create_trace_and_wait(HOSTILE_TASK, history, session_id="conv-7")
+    again = [*history, {"role": "user", "content": "Refund it."}, {"role": "assistant", "content": "Done."}]
+    client.create_trace_and_wait("Refund it.", again, session_id="conv-7")
+
+    session = json.loads(reflect_otel(service.url, "session", "conv-7", "--json").stdout)
+    assert (session["num_turns"], len(session["runs"])) == (2, 2)
+    assert [message["role"] for message in session["trajectory"]] == ["user", "assistant"] * 2
+    typed = json.loads(reflect_otel(service.url, "session", "conv-7", "--trajectory").stdout)
+    assert (typed["task"]["num_turns"], typed["message_count"], len(typed["steps"])) == (2, 4, 2)
+    run = json.loads(reflect_otel(service.url, "run", session["runs"][0]["id"], "--trajectory").stdout)
+    assert (run["task"]["num_turns"], run["task"]["text"]) == (1, HOSTILE_TASK)
+    shown = reflect_otel(service.url, "session", "conv-7")
+    assert shown.stdout.replace("\n", "").isprintable()
+    assert shown.stdout.count("Sorry.") == 1
+
+
 def test_tables_show_whole_ids_and_no_control_characters(service, run_id):
     reflect_otel(service.url, "review", run_id, "--result", "fail", "--feedback", "Ask \x1b[2J for a photo.")
     for command in (["runs"], ["run", run_id], ["memories"], ["augment", HOSTILE_TASK]):
@@ -58,7 +79,11 @@ def test_tables_show_whole_ids_and_no_control_characters(service, run_id):
 
 
 def test_an_unknown_run_is_exit_code_6(service):
-    for command in (["run", "no-such-run"], ["review", "no-such-run", "--result", "pass"]):
+    for command in (
+        ["run", "no-such-run"],
+        ["session", "no-such-run"],
+        ["review", "no-such-run", "--result", "pass"],
+    ):
         done = reflect_otel(service.url, *command)
         assert done.returncode == 6
         assert "no-such-run" in done.stderr

@@ -22,10 +22,12 @@ from reflect_otel import (
     ReviewResult,
     ReviewSource,
     RunSpanProcessor,
+    Session,
     Trace,
     TraceContext,
     TraceResult,
     TraceSubmission,
+    Trajectory,
     reflect_trace,
 )
 
@@ -65,6 +67,9 @@ def client_calls(client: ReflectClient) -> None:
         assert_type(trace.review.result, ReviewResult)
         assert_type(trace.review.source, ReviewSource)
     assert_type(client.get_trace("abc"), Trace)
+    assert_type(client.get_session("conv-1"), Session)
+    assert_type(client.get_trajectory("run-1"), Trajectory)
+    assert_type(client.get_trajectory(session_id="conv-1"), Trajectory)
     assert_type(client.list_traces(review_status="pending", agent="a", session_id="s"), list[Trace])
     assert_type(client.iter_traces(), Iterator[Trace])
     assert_type(client.review_trace("abc", result="fail", feedback_text="why", source="code"), Trace)

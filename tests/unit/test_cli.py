@@ -44,6 +44,7 @@ def test_help_names_commands_and_exit_codes():
         "demo",
         "read",
         "runs",
+        "session",
         "review",
         "memories",
         "augment",
@@ -55,7 +56,8 @@ def test_help_names_commands_and_exit_codes():
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "demo", "read", "runs", "run", "review", "memories", "augment", "settings", "doctor"]
+    "command",
+    ["serve", "demo", "read", "runs", "run", "session", "review", "memories", "augment", "settings", "doctor"],
 )
 def test_examples_in_the_help_can_be_pasted_into_a_shell(command):
     examples = reflect_otel(command, "--help").stdout.partition("Examples:")[2]
@@ -94,7 +96,7 @@ def test_wrong_input_is_refused_in_one_line_before_anything_is_sent(arguments, c
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("command", [["runs"], ["run", "x"], ["memories"], ["augment", "a task"]])
+@pytest.mark.parametrize("command", [["runs"], ["run", "x"], ["session", "x"], ["memories"], ["augment", "a task"]])
 def test_a_service_that_is_not_there_is_exit_code_5_with_the_remedy(command, closed_endpoint):
     done = reflect_otel(*command, REFLECT_ENDPOINT=closed_endpoint)
     assert done.returncode == 5, done.stderr

@@ -146,6 +146,16 @@ class RunStoreConformance(StoreCase):
             del trajectories[gone]
             assert {run_id: store.get_trajectory(PROJECT, run_id) for run_id in trajectories} == trajectories
 
+    def test_trajectories_come_together_in_the_order_asked_for(self, store: Store) -> None:
+        """Whatever they share, and whichever of them is longest."""
+        texts = {"one": "a b", "two": "a b c d", "fork": "a b x", "late": "a b c d e", "other": "y", "none": ""}
+        trajectories = {run_id: build_trajectory(run_id, text.split()) for run_id, text in texts.items()}
+        store.write_runs([(build_run(run_id), trajectories[run_id]) for run_id in texts])
+        for run_ids in (list(texts), list(reversed(texts))):
+            asked = ["unknown", *run_ids]
+            found = list(store.iter_trajectories(PROJECT, asked))
+            assert found == [(run_id, trajectories[run_id]) for run_id in run_ids]
+
     def test_a_run_that_has_not_been_read_has_no_trajectory(self, store: Store) -> None:
         """Nor has an unknown one, or one of another project."""
         write_run(store, "r")
@@ -153,6 +163,7 @@ class RunStoreConformance(StoreCase):
         for project_id, run_id in ((PROJECT, "r"), (PROJECT, "none"), (OTHER_PROJECT, "read")):
             with pytest.raises(NotFound):
                 store.get_trajectory(project_id, run_id)
+            assert list(store.iter_trajectories(project_id, [run_id])) == []
 
     def test_served_memories_are_found_by_run_and_by_trace(self, store: Store) -> None:
         """Those of the run's own row come last; each counts once, only in its project; the withheld do not count."""

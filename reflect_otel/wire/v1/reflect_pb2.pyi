@@ -193,6 +193,44 @@ class Trace(_message.Message):
     reflection_note: str
     def __init__(self, id: _Optional[str] = ..., trace_ids: _Optional[_Iterable[str]] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., review_status: _Optional[_Union[ReviewStatus, str]] = ..., ingest_status: _Optional[_Union[IngestStatus, str]] = ..., ingest_attempts: _Optional[int] = ..., last_ingest_error: _Optional[str] = ..., model: _Optional[str] = ..., agent: _Optional[str] = ..., session_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., created_memory_id: _Optional[str] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., steps: _Optional[int] = ..., llm_calls: _Optional[int] = ..., llm_errors: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_errors: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., closed_by: _Optional[str] = ..., reflector: _Optional[str] = ..., reflection_note: _Optional[str] = ...) -> None: ...
 
+class Session(_message.Message):
+    __slots__ = ("id", "num_turns", "runs", "trajectory", "final_response", "agents", "models", "steps", "llm_calls", "llm_errors", "tool_calls", "tool_errors", "input_tokens", "output_tokens", "start_time", "end_time", "older_runs_left_out")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NUM_TURNS_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    TRAJECTORY_FIELD_NUMBER: _ClassVar[int]
+    FINAL_RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    AGENTS_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    LLM_CALLS_FIELD_NUMBER: _ClassVar[int]
+    LLM_ERRORS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_ERRORS_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    OLDER_RUNS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    num_turns: int
+    runs: _containers.RepeatedCompositeFieldContainer[Trace]
+    trajectory: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
+    final_response: str
+    agents: _containers.RepeatedScalarFieldContainer[str]
+    models: _containers.RepeatedScalarFieldContainer[str]
+    steps: int
+    llm_calls: int
+    llm_errors: int
+    tool_calls: int
+    tool_errors: int
+    input_tokens: int
+    output_tokens: int
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    older_runs_left_out: bool
+    def __init__(self, id: _Optional[str] = ..., num_turns: _Optional[int] = ..., runs: _Optional[_Iterable[_Union[Trace, _Mapping]]] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., agents: _Optional[_Iterable[str]] = ..., models: _Optional[_Iterable[str]] = ..., steps: _Optional[int] = ..., llm_calls: _Optional[int] = ..., llm_errors: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_errors: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., older_runs_left_out: bool = ...) -> None: ...
+
 class RetrievalOptions(_message.Message):
     __slots__ = ("limit", "similarity_threshold", "metadata_filter", "mmr_lambda")
     class MetadataFilterEntry(_message.Message):
@@ -246,7 +284,7 @@ class QueryMemoriesResponse(_message.Message):
     def __init__(self, memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ...) -> None: ...
 
 class CreateTraceRequest(_message.Message):
-    __slots__ = ("trace_id", "task", "trajectory", "final_response", "retrieved_memory_ids", "model", "metadata", "review", "reference_context", "agent", "start_time", "end_time", "error_type", "spans_follow")
+    __slots__ = ("trace_id", "task", "trajectory", "final_response", "retrieved_memory_ids", "model", "metadata", "review", "reference_context", "agent", "start_time", "end_time", "error_type", "spans_follow", "session_id")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -268,6 +306,7 @@ class CreateTraceRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     ERROR_TYPE_FIELD_NUMBER: _ClassVar[int]
     SPANS_FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     trace_id: str
     task: str
     trajectory: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
@@ -282,7 +321,8 @@ class CreateTraceRequest(_message.Message):
     end_time: _timestamp_pb2.Timestamp
     error_type: str
     spans_follow: bool
-    def __init__(self, trace_id: _Optional[str] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., reference_context: _Optional[str] = ..., agent: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., error_type: _Optional[str] = ..., spans_follow: bool = ...) -> None: ...
+    session_id: str
+    def __init__(self, trace_id: _Optional[str] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., reference_context: _Optional[str] = ..., agent: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., error_type: _Optional[str] = ..., spans_follow: bool = ..., session_id: _Optional[str] = ...) -> None: ...
 
 class CreateTraceResponse(_message.Message):
     __slots__ = ("trace_id", "ingest_status")
@@ -325,6 +365,32 @@ class ListTracesResponse(_message.Message):
     traces: _containers.RepeatedCompositeFieldContainer[Trace]
     next_page_token: str
     def __init__(self, traces: _Optional[_Iterable[_Union[Trace, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetSessionRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class GetSessionResponse(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: Session
+    def __init__(self, session: _Optional[_Union[Session, _Mapping]] = ...) -> None: ...
+
+class GetTrajectoryRequest(_message.Message):
+    __slots__ = ("trace_id", "session_id")
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    trace_id: str
+    session_id: str
+    def __init__(self, trace_id: _Optional[str] = ..., session_id: _Optional[str] = ...) -> None: ...
+
+class GetTrajectoryResponse(_message.Message):
+    __slots__ = ("json_part",)
+    JSON_PART_FIELD_NUMBER: _ClassVar[int]
+    json_part: str
+    def __init__(self, json_part: _Optional[str] = ...) -> None: ...
 
 class ReviewTraceRequest(_message.Message):
     __slots__ = ("trace_id", "review")

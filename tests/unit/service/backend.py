@@ -107,6 +107,8 @@ class DirectIntake:
                 task=draft.task,
                 model=draft.model,
                 metadata=draft.metadata,
+                session_id=draft.session_id,
+                agent=draft.agent,
                 final_response=draft.final_response,
                 served_memory_ids=draft.retrieved_memory_ids,
                 first_seen_ns=self.clock(),

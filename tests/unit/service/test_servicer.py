@@ -50,11 +50,14 @@ def test_bytes_that_are_no_request_are_an_invalid_argument(name, refusing_api):
     assert SERVICE.methods_by_name[name].input_type.full_name in failure.text
 
 
+OWNER = {"owner": "the bank's own secret"}
 FOREIGN = {
     "GetTrace": wire.GetTraceRequest(trace_id="run-1"),
     "ReviewTrace": wire.ReviewTraceRequest(trace_id="run-1", review=FAIL),
     "WithdrawReview": wire.WithdrawReviewRequest(trace_id="run-1"),
     "GetMemory": wire.GetMemoryRequest(memory_id="id-1"),
+    "GetSession": wire.GetSessionRequest(session_id="conv-1"),
+    "GetTrajectory": wire.GetTrajectoryRequest(trace_id="run-1"),
 }
 HARMLESS = {
     "Augment": wire.AugmentRequest(task=TASK, run_id="run-1"),
@@ -77,12 +80,12 @@ def test_every_rpc_has_its_cross_project_check():
 @pytest.mark.parametrize("name", sorted({**FOREIGN, **HARMLESS}))
 def test_nothing_of_another_project_can_be_read_or_changed(name, api, bank):
     bank.call("CreateMemory", wire.CreateMemoryRequest(task=TASK, reflection="the bank's own secret"))
-    bank.call("CreateTrace", trace_request("run-1", metadata={"owner": "the bank's own secret"}))
+    bank.call("CreateTrace", trace_request("run-1", session_id="conv-1", metadata=OWNER))
     before = bank.call("GetTrace", wire.GetTraceRequest(trace_id="run-1"))
     if name in FOREIGN:
         failure = api.failure(name, FOREIGN[name])
         assert (failure.code, failure.reason) == (grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
-        assert failure.details["ResourceInfo"].resource_name in ("run-1", "id-1")
+        assert failure.details["ResourceInfo"].resource_name in ("run-1", "id-1", "conv-1")
     elif name == "WaitTrace":
         assert api.failure(name, HARMLESS[name], timeout=0.3).code == grpc.StatusCode.DEADLINE_EXCEEDED
     else:
@@ -108,7 +111,7 @@ def test_without_keys_the_header_names_the_project(backend):
 def test_no_bytes_make_the_service_stumble(name, body, api):
     try:
         answer = api.call(name, body, timeout=0.5)
-        if name == "WaitTrace":
+        if SERVICE.methods_by_name[name].server_streaming:
             list(answer)
     except grpc.RpcError as error:
         assert error.code() in (  # noqa: PT017 - some bytes are a request

@@ -1,1 +1,0 @@
-select head_chain, head_depth, document from trajectories where project_id = $project_id and run_id = $run_id
