@@ -146,8 +146,7 @@ class InMemoryStore(InMemoryModelCalls, InMemoryFamilies):
 
     def iter_trajectories(self, project_id: str, run_ids: Iterable[str]) -> Iterator[tuple[str, Trajectory]]:
         """See ``RunStore``."""
-        with self._lock:
-            found = [(run_id, self._runs.get((project_id, run_id))) for run_id in run_ids]
+        found = [(run_id, self._runs.get((project_id, run_id))) for run_id in run_ids]
         return ((run_id, entry.trajectory) for run_id, entry in found if entry and entry.trajectory is not None)
 
     def write_review(self, project_id: str, run_id: str, review: Review) -> bool:
