@@ -21,6 +21,7 @@ from collector_plugin.settings import EngineOptions
 from reflect_otel import __version__
 from reflect_otel.errors import ConfigError
 from reflect_otel.journal import Journal
+from reflect_otel.learning.harm_guard import HarmGuard
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
@@ -74,7 +75,15 @@ class Engine:
             self._embedder: Embedder = embedder
             self._reembedding = Reembedding(self._store, table, embedder, target)
             self.watch = RunWatch(MAX_WAITERS)
-            self._loop = LearningLoop(self._store, table, self._embedder, reflector, time.time_ns, self._announce)
+            self._loop = LearningLoop(
+                self._store,
+                table,
+                self._embedder,
+                reflector,
+                time.time_ns,
+                self._announce,
+                HarmGuard(self._store, self._projects, time.time_ns).note_learned,
+            )
             self.pipeline = Pipeline(
                 self._journal,
                 self._store,
@@ -143,6 +152,7 @@ class Engine:
             "embedding_error": progress.error,
             "memories": progress.total,
             "memories_embedded": progress.embedded,
+            "serving_stopped_projects": self._projects.count_stopped(),
         }
 
 

@@ -6,12 +6,14 @@ be called from any thread, and a write returns only once it is durable.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from reflect_otel.model.lift import ArmCount, LiftScope
 from reflect_otel.model.memory import (
     Memory,
     Review,
+    ReviewResult,
     ReviewSignal,
     RunRecord,
     Served,
@@ -23,6 +25,7 @@ from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.reading import SpanReading
 from reflect_otel.model.reflection import LearningInput, Reflection, ReflectionRecord
 from reflect_otel.model.review_keys import ReviewKey
+from reflect_otel.model.settings import Settings as Settings
 from reflect_otel.model.spans import LogRecord, Run, SpanRecord
 from reflect_otel.model.trajectory import Trajectory
 
@@ -95,6 +98,7 @@ class LearningOutcome:
         task_vector: embedding of ``memory.task`` (the retrieval key); ``content_vector`` that of its text. Without
             them the memory is stored all the same and gets its vectors later.
         embedder_id: ``name@version`` of what made the vectors.
+        result: what the run's reviews come to; ``None`` when there is none any more. ``reward`` goes with it.
         events: ledger entries of this run, replacing the run's earlier ones.
         recomputed: memories whose utility changed, with their new ``utility``, ``uses`` and ``passes``.
         updated: the events of other runs whose ``before``/``after`` changed with the recomputation.
@@ -113,6 +117,8 @@ class LearningOutcome:
     updated: Sequence[UtilityEvent] = ()
     removed_memory_id: str | None = None
     succession: Succession | None = None
+    result: ReviewResult | None = None
+    reward: float = 0.0
     reflection: ReflectionRecord | None = None
 
 
@@ -329,7 +335,26 @@ class ProjectStore(Protocol):
         """Replace a project's settings."""
 
 
-class Store(TelemetryStore, RunStore, MemoryStore, ModelCallLedger, ProjectStore, Protocol):
+class LiftStore(Protocol):
+    """Runs with memories and runs from which memories were withheld."""
+
+    def find_arm_counts(
+        self,
+        project_id: str,
+        scope: LiftScope,
+        *,
+        since_ns: int = 0,
+        agent: str | None = None,
+        memory_id: str | None = None,
+    ) -> Sequence[ArmCount]:
+        """Runs whose memories were served or withheld by chance, by subject, chance and arm, in that order.
+
+        A run is in the arm that its first augmentation (at ``since_ns`` or later) drew, and in none when nothing was
+        left to chance then. It counts for, and is found by, each memory served to it or withheld from it.
+        """
+
+
+class Store(TelemetryStore, RunStore, MemoryStore, ModelCallLedger, ProjectStore, LiftStore, Protocol):
     """One durable store that keeps it all."""
 
     def close(self) -> None:
@@ -473,36 +498,3 @@ class OtlpSink(Protocol):
 
     def close(self) -> None:
         """Give the sink up; harmless when repeated."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Service settings that the use cases read; the composition root fills it from flags, environment, file.
-
-    Attributes:
-        settle_seconds: how long a run whose root has ended waits for late spans.
-        idle_seconds: silence after which a run without an ended root is closed.
-        review_names: evaluation names that count as reviews, lower case; empty = any with label pass/fail.
-        pass_score: an evaluation without a pass/fail label passes from this score up.
-        max_run_spans: spans after which a run is closed.
-        max_task_bytes: longest task an API call may carry, UTF-8 bytes.
-        max_injected: most memories one augmentation serves.
-    """
-
-    settle_seconds: float = 2.0
-    idle_seconds: float = 60.0
-    review_names: frozenset[str] = field(default_factory=frozenset)
-    pass_score: float = 0.5
-    max_run_spans: int = 50_000
-    max_run_bytes: int = 256 * 1024 * 1024
-    max_task_bytes: int = 256 * 1024
-    max_injected: int = 3
-
-    def for_project(self, project: ProjectSettings) -> "Settings":
-        """These settings with what the project decides for itself."""
-        return replace(
-            self,
-            max_injected=self.max_injected if project.max_injected is None else project.max_injected,
-            review_names=frozenset(project.review_names) or self.review_names,
-            pass_score=self.pass_score if project.pass_score is None else project.pass_score,
-        )

@@ -11,6 +11,7 @@ from reflect_otel.client.service_calls import DEFAULT_AUGMENT_TIMEOUT_SECONDS, D
 from reflect_otel.client.trace_calls import DEFAULT_POLL_SECONDS
 from reflect_otel.client.tracing import RunRecorder, TraceScope
 from reflect_otel.client.transport import open_embedded
+from reflect_otel.model.lift import DEFAULT_HALF_WIDTH, LiftReport
 from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind, ReviewSource, Trace, TraceSubmission
 from reflect_otel.model.project_settings import ProjectSettings, SettingsChange
 from reflect_otel.model.session import Session
@@ -289,6 +290,19 @@ class AsyncReflectClient:
     ) -> ProjectSettings:
         """As ``ReflectClient.update_project_settings``."""
         return await run_in_thread(self.sync.update_project_settings, reset=reset, **change)
+
+    async def get_lift(
+        self,
+        *,
+        agent: str | None = None,
+        memory_id: str | None = None,
+        since_ns: int | None = None,
+        half_width: float = DEFAULT_HALF_WIDTH,
+    ) -> LiftReport:
+        """As ``ReflectClient.get_lift``."""
+        return await run_in_thread(
+            self.sync.get_lift, agent=agent, memory_id=memory_id, since_ns=since_ns, half_width=half_width
+        )
 
     async def iter_memories(self) -> AsyncIterator[Memory]:
         """As ``ReflectClient.iter_memories``."""

@@ -163,7 +163,12 @@ def read_memory(message: wire.Memory) -> Memory:
 
 def read_augmented(message: wire.AugmentResponse) -> AugmentedTask:
     """The task with what was served."""
-    return AugmentedTask(augmented_task=message.augmented_task, memories=tuple(map(read_memory, message.memories)))
+    return AugmentedTask(
+        augmented_task=message.augmented_task,
+        memories=tuple(map(read_memory, message.memories)),
+        control=message.control,
+        serving_stopped_reason=message.serving_stopped_reason,
+    )
 
 
 def read_review(message: wire.Review) -> Review | None:

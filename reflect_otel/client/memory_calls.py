@@ -4,6 +4,9 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from opentelemetry import trace
+
+from reflect_otel.attributes import REFLECT_MEMORY_CONTROL
 from reflect_otel.capture.run_context import find_run_id
 from reflect_otel.client import codec, requests
 from reflect_otel.client.service_calls import PAGE_SIZE, ServiceCalls
@@ -53,6 +56,8 @@ class MemoryCalls(ServiceCalls):
         except TransportError as error:
             _logger.warning("The task goes on without memories: %s", error)
             return AugmentedTask(augmented_task=task, degraded=True)
+        if answer.control:
+            trace.get_current_span().set_attribute(REFLECT_MEMORY_CONTROL, value=True)
         return codec.read_augmented(answer)
 
     def query_memories(

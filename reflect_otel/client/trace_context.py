@@ -63,6 +63,7 @@ class TraceContext:
         augmented_task: the task with relevant memories appended.
         memories: the memories served, in the order of the text.
         degraded: True when the service gave no memories in time and the task is unchanged.
+        control: True when memories were withheld, because the run belongs to the control group.
         reference_context: reference answer or material for judging.
         alpha: step size of the utility update in (0, 1].
     """
@@ -82,6 +83,7 @@ class TraceContext:
         self.augmented_task = task
         self.memories: tuple[Memory, ...] = ()
         self.degraded = False
+        self.control = False
         self.reference_context = reference_context
         self.alpha = alpha
         self.output: Output | None = None
@@ -162,6 +164,7 @@ class TraceContext:
         self.augmented_task = augmented.augmented_task
         self.memories = augmented.memories
         self.degraded = augmented.degraded
+        self.control = augmented.control
 
     def mark_submitted(self) -> None:
         """The record is on its way: ``trace_id`` is known from now on."""

@@ -101,6 +101,8 @@ class TracedRun:
         self.context.take_memories(augmented)
         if self.context.memories:
             self._span.set_attribute(keys.REFLECT_MEMORY_IDS, self.context.memory_ids)
+        if self.context.control:
+            self._span.set_attribute(keys.REFLECT_MEMORY_CONTROL, value=True)
 
     def abandon(self, error: BaseException) -> None:
         """End the span of a run that never began."""

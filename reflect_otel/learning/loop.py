@@ -48,6 +48,7 @@ class LearningLoop:
 
     Args:
         on_changed: told (project id, run id) after every try, from the thread that made it.
+        on_learned: told the project id after a run was learned from, before anyone hears that it was.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class LearningLoop:
         reflector: Reflector,
         clock: Clock,
         on_changed: Callable[[str, str], None] = lambda _project_id, _run_id: None,
+        on_learned: Callable[[str], None] = lambda _project_id: None,
     ) -> None:
         self._store = store
         self._table = table
@@ -65,6 +67,7 @@ class LearningLoop:
         self._outcomes = OutcomeReader(store, embedder, reflector, clock)
         self._clock = clock
         self._on_changed = on_changed
+        self._on_learned = on_learned
         self._claiming = threading.Lock()
         self._ended = threading.Condition()
         self._ended_tries = 0
@@ -172,6 +175,7 @@ class LearningLoop:
         self._write_through(outcome)
         self._retry_at_ns.pop(key, None)
         self._counts = replace(self._counts, learned=self._counts.learned + 1)
+        self._tell(self._on_learned, job.project_id)
         self._announce(*key)
         return True
 
@@ -192,10 +196,13 @@ class LearningLoop:
         with self._ended:
             self._ended_tries += 1
             self._ended.notify_all()
+        self._tell(self._on_changed, project_id, run_id)
+
+    def _tell(self, listener: Callable[..., None], *key: str) -> None:
         try:
-            self._on_changed(project_id, run_id)
+            listener(*key)
         except Exception:  # noqa: BLE001 - the job has ended, whatever a listener does
-            _log.exception("a listener failed on the change of run %r", run_id)
+            _log.exception("a listener failed after learning from a run of %r", key)
 
     def _seconds_to_next_retry(self) -> float:
         now_ns = self._clock()

@@ -47,6 +47,7 @@ class OutcomeReader:
         )
         if verdict is None:
             return outcome
+        outcome = replace(outcome, result=verdict.result, reward=verdict.reward)
         served = [known[key] for key in detail.served if key in known and known[key].created_from != job.run_id]
         lesson = build_learning_input(detail.record, trajectory, verdict, served)
         return self._with_memory(outcome, detail, lesson)

@@ -29,6 +29,10 @@ class ProjectSettingsTable:
         """The project's settings; the defaults where nothing was ever changed."""
         return self._settings.get(project_id, DEFAULTS)
 
+    def count_stopped(self) -> int:
+        """Projects that serve no memories at the moment."""
+        return sum(not settings.serving for settings in tuple(self._settings.values()))
+
     def change(self, project_id: str, change: Callable[[ProjectSettings], ProjectSettings]) -> ProjectSettings:
         """The settings after ``change``; durable and in force when it returns. Changes take turns.
 

@@ -201,6 +201,7 @@ class Served:
         served_ns: Unix time in nanoseconds.
         rank: 1 = first.
         withheld: chosen, but kept back because the run belongs to the control group; earns no credit.
+        control_share: the chance of that; 0 where nothing was left to chance.
     """
 
     memory_id: str
@@ -212,6 +213,7 @@ class Served:
     score: float = 0.0
     served_ns: int = 0
     withheld: bool = False
+    control_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,11 +268,15 @@ class AugmentedTask:
     Attributes:
         augmented_task: the task, byte for byte, followed by the notes block when there are memories.
         degraded: True when the service did not answer in time and the task is unchanged.
+        control: True when memories would have been served, but the run belongs to the control group.
+        serving_stopped_reason: why the project serves no memories at the moment; empty while it does.
     """
 
     augmented_task: str
     memories: tuple[Memory, ...] = ()
     degraded: bool = False
+    control: bool = False
+    serving_stopped_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,10 @@ from typing import Final
 
 from reflect_otel.dialects.chat_messages import find_answer
 from reflect_otel.errors import DeadlineExceeded, IngestFailed, NotFound
+from reflect_otel.learning.control_group import is_control
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
-from reflect_otel.learning.retrieval import Retriever
+from reflect_otel.learning.retrieval import Retriever, check_options
 from reflect_otel.model.memory import (
     AugmentedTask,
     IngestStatus,
@@ -88,7 +89,7 @@ class Operations:
         self._ids = ids
         self._project_settings = project_settings
         self._runs = RunLookup(store, intake)
-        self.projects = ProjectOperations(project_settings, clock)
+        self.projects = ProjectOperations(store, intake, project_settings, clock)
         self.sessions = SessionOperations(store, self._runs)
 
     # --- before a run -----------------------------------------------------------------------------------
@@ -104,7 +105,8 @@ class Operations:
         """The task with the memories worth injecting. Touches no database.
 
         What is served is noted for the run that ``run_id`` or the caller's W3C ``trace_id`` (16 bytes) names; without
-        either, nobody could be credited and nothing is noted.
+        either, nobody could be credited and nothing is noted. A run of the control group gets the task unchanged, and
+        what it would have been served is noted as withheld. While serving is stopped nothing is served or noted.
 
         Raises:
             InvalidArgument: the task is blank or too long, or an option is out of range.
@@ -113,12 +115,22 @@ class Operations:
         validation.limit_name(run_id, "run_id")
         validation.require_metadata(options.metadata_filter, "options.metadata_filter")
         project = self._project_settings.find(project_id)
+        if not project.serving:
+            check_options(options)
+            return AugmentedTask(augmented_task=task, serving_stopped_reason=project.serving_stopped_reason)
         if options.max_injected is None and project.max_injected is not None:
             options = replace(options, max_injected=project.max_injected)
         augmented = self._retriever.augment(project_id, task, options)
-        if augmented.memories and (run_id or trace_id):
-            self._intake.submit_served(project_id, build_served(augmented.memories, run_id, trace_id, self._clock()))
-        return augmented
+        if not augmented.memories:
+            return augmented
+        run_key, share = run_id or (trace_id or b"").hex(), project.control_share
+        control = is_control(project_id, run_key, share)
+        if run_key:
+            served = build_served(
+                augmented.memories, run_id, trace_id, self._clock(), withheld=control, control_share=share
+            )
+            self._intake.submit_served(project_id, served)
+        return AugmentedTask(augmented_task=task, control=True) if control else augmented
 
     def query_memories(self, project_id: str, task: str, options: RetrievalOptions) -> list[Memory]:
         """The memories alone, best first; nothing is noted as served.

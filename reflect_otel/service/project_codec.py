@@ -4,9 +4,11 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from reflect_otel.model.lift import Arm, Lift, LiftReport
 from reflect_otel.model.project_settings import SETTING_NAMES, ProjectSettings
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
+_MAX_INT64: Final = 2**63 - 1
 _GIVEN_AS_A_WHOLE: Final = frozenset(("reviewer_weights", "review_names"))
 
 
@@ -32,6 +34,43 @@ def build_settings(settings: ProjectSettings) -> wire.ProjectSettings:
         serving_stopped_time=_moment(settings.serving_stopped_ns),
         evidence_since=_moment(settings.evidence_since_ns),
     )
+
+
+def read_since(request: wire.GetLiftRequest) -> int | None:
+    """Where the evidence shall begin, Unix nanoseconds; ``None`` when the caller did not say."""
+    return min(max(request.since.ToNanoseconds(), 0), _MAX_INT64) if request.HasField("since") else None
+
+
+def build_report(report: LiftReport) -> wire.GetLiftResponse:
+    """A lift report."""
+    return wire.GetLiftResponse(
+        project=_build_lift(report.project),
+        agents=map(_build_lift, report.agents),
+        memories=map(_build_lift, report.memories),
+        control_share=report.control_share,
+        since=_moment(report.since_ns),
+        half_width=report.half_width,
+        harm_evidence=report.harm_evidence,
+        harm_limit=report.harm_limit,
+        serving_stopped_reason=report.serving_stopped_reason,
+        serving_stopped_time=_moment(report.serving_stopped_ns),
+    )
+
+
+def _build_lift(lift: Lift) -> wire.Lift:
+    return wire.Lift(
+        subject=lift.subject,
+        with_memory=_build_arm(lift.with_memory),
+        without_memory=_build_arm(lift.without_memory),
+        difference=lift.difference,
+        low=lift.low,
+        high=lift.high,
+        runs_needed=lift.runs_needed,
+    )
+
+
+def _build_arm(arm: Arm) -> wire.LiftArm:
+    return wire.LiftArm(runs=arm.runs, reviewed=arm.reviewed, passes=arm.passes, mean_reward=arm.mean_reward)
 
 
 def _moment(moment_ns: int) -> Timestamp | None:

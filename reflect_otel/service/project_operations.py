@@ -1,22 +1,31 @@
-"""The use cases about a project as a whole: its settings."""
+"""The use cases about a project as a whole: its settings, and what its memories are worth."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reflect_otel.errors import InvalidArgument
+from reflect_otel.learning.lift_report import LiftReader
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
+from reflect_otel.model.lift import DEFAULT_HALF_WIDTH, LiftReport
 from reflect_otel.model.project_settings import ProjectSettings, change_settings
-from reflect_otel.ports import Clock
+from reflect_otel.ports import Clock, Intake, Store
+from reflect_otel.service import validation
+from reflect_otel.service.run_lookup import RunLookup
 
 
 class ProjectOperations:
     """What can be asked about a project. Safe to call from any thread.
 
     Args:
+        store: where runs are.
+        intake: knows what was accepted and is not in the store yet.
         settings: of every project, in process.
         clock: Unix time in nanoseconds.
     """
 
-    def __init__(self, settings: ProjectSettingsTable, clock: Clock) -> None:
+    def __init__(self, store: Store, intake: Intake, settings: ProjectSettingsTable, clock: Clock) -> None:
+        self._runs = RunLookup(store, intake)
+        self._lift = LiftReader(store, settings)
         self._settings = settings
         self._clock = clock
 
@@ -37,4 +46,31 @@ class ProjectOperations:
         """
         return self._settings.change(
             project_id, lambda settings: change_settings(settings, change, tuple(reset), self._clock())
+        )
+
+    def get_lift(
+        self,
+        project_id: str,
+        *,
+        agent: str = "",
+        memory_id: str = "",
+        since_ns: int | None = None,
+        half_width: float = DEFAULT_HALF_WIDTH,
+    ) -> LiftReport:
+        """How runs with memories did against runs from which they were withheld; see ``LiftReader.read_report``.
+
+        Raises:
+            InvalidArgument: a name is no name, or ``half_width`` out of range.
+        """
+        validation.limit_name(agent, "agent")
+        validation.limit_name(memory_id, "memory_id")
+        if not 0.0 < half_width < 1.0:
+            raise InvalidArgument(f"half_width is {half_width}; use a share such as 0.05", field="half_width")
+        self._runs.settle()
+        return self._lift.read_report(
+            project_id,
+            agent=agent or None,
+            memory_id=memory_id or None,
+            since_ns=since_ns,
+            half_width=half_width,
         )

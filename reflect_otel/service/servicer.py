@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from reflect_otel.model.lift import DEFAULT_HALF_WIDTH
 from reflect_otel.service import codec, project_codec
 from reflect_otel.service.operations import Operations
 from reflect_otel.service.parts import iter_session_parts, iter_trajectory_parts
@@ -67,6 +68,7 @@ class ReflectServicer:
             "ListMemories": self.list_memories,
             "GetProjectSettings": self.get_project_settings,
             "UpdateProjectSettings": self.update_project_settings,
+            "GetLift": self.get_lift,
         }
 
     def augment(self, call: Call, request: wire.AugmentRequest) -> wire.AugmentResponse:
@@ -79,7 +81,10 @@ class ReflectServicer:
             trace_id=call.trace_id,
         )
         return wire.AugmentResponse(
-            augmented_task=augmented.augmented_task, memories=codec.build_memories(augmented.memories)
+            augmented_task=augmented.augmented_task,
+            memories=codec.build_memories(augmented.memories),
+            control=augmented.control,
+            serving_stopped_reason=augmented.serving_stopped_reason,
         )
 
     def query_memories(self, call: Call, request: wire.QueryMemoriesRequest) -> wire.QueryMemoriesResponse:
@@ -207,3 +212,14 @@ class ReflectServicer:
         change = project_codec.read_change(request.settings)
         settings = self._operations.projects.update_settings(call.project_id, change, request.reset)
         return wire.UpdateProjectSettingsResponse(settings=project_codec.build_settings(settings))
+
+    def get_lift(self, call: Call, request: wire.GetLiftRequest) -> wire.GetLiftResponse:
+        """Runs with memories against runs without."""
+        report = self._operations.projects.get_lift(
+            call.project_id,
+            agent=request.agent,
+            memory_id=request.memory_id,
+            since_ns=project_codec.read_since(request),
+            half_width=request.half_width if request.HasField("half_width") else DEFAULT_HALF_WIDTH,
+        )
+        return project_codec.build_report(report)

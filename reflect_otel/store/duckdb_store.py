@@ -8,6 +8,7 @@ from typing import Any
 
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
+from reflect_otel.model.lift import ArmCount, LiftScope
 from reflect_otel.model.memory import Memory, Review, ReviewStatus, RunRecord, UtilityEvent
 from reflect_otel.model.model_call import ModelCall, Spending
 from reflect_otel.model.project_settings import ProjectSettings, build_document, read_document
@@ -43,7 +44,7 @@ from reflect_otel.store.reviews import (
     write_withdrawal,
 )
 from reflect_otel.store.run_details import build_details
-from reflect_otel.store.servings import write_servings
+from reflect_otel.store.servings import find_arm_counts, write_servings
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry import KnownTraces, group_by_run, read_logs, read_spans, write_logs, write_spans
 from reflect_otel.store.trajectories import find_trajectory, iter_trajectories, write_trajectories
@@ -342,6 +343,19 @@ class DuckDBStore:
             session.execute(
                 "write_project_settings", project_id=project_id, document=write_json(build_document(settings))
             )
+
+    def find_arm_counts(
+        self,
+        project_id: str,
+        scope: LiftScope,
+        *,
+        since_ns: int = 0,
+        agent: str | None = None,
+        memory_id: str | None = None,
+    ) -> Sequence[ArmCount]:
+        """See ``LiftStore``."""
+        with self._database.read() as session:
+            return find_arm_counts(session, project_id, scope, since_ns, agent, memory_id)
 
     def close(self) -> None:
         """See ``Store``."""

@@ -112,6 +112,7 @@ def _delete_rows(session: Session, project_id: str, run_ids: Sequence[str]) -> N
             "delete_review_signals_of_runs",
             "delete_servings_of_runs",
             "delete_jobs",
+            "delete_verdicts",
             "delete_reflections",
         ):
             session.execute(statement, project_id=project_id, run_ids=piece)

@@ -55,12 +55,23 @@ def write_outcome(session: Session, outcome: LearningOutcome) -> None:
     _write_drawn_memory(session, outcome)
     if outcome.reflection is not None:
         write_reflection(session, project_id, outcome.reflection)
+    _write_verdict(session, outcome)
     session.execute("delete_utility_events", project_id=project_id, run_id=run_id)
     for event in (*outcome.events, *outcome.updated):
         write_utility_event(session, project_id, event)
     for memory in outcome.recomputed:
         write_utility(session, project_id, memory)
     session.execute("delete_jobs", project_id=project_id, run_ids=(run_id,))
+
+
+def _write_verdict(session: Session, outcome: LearningOutcome) -> None:
+    project_id, run_id = outcome.job.project_id, outcome.job.run_id
+    if outcome.result is None:
+        session.execute("delete_verdicts", project_id=project_id, run_ids=(run_id,))
+        return
+    session.execute(
+        "write_verdict", project_id=project_id, run_id=run_id, result=outcome.result.value, reward=outcome.reward
+    )
 
 
 def _write_drawn_memory(session: Session, outcome: LearningOutcome) -> None:

@@ -3,15 +3,19 @@
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
+from reflect_otel.model.lift import ArmCount, LiftScope
 from reflect_otel.model.memory import Served
 from reflect_otel.store.run_rows import find_run_ids, find_traces
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry import iter_pieces
 
+_ARM_FIELDS: Final = ("subject", "control_share", "withheld", "runs", "reviewed", "passes", "rewards")
+
 ServedItem: TypeAlias = tuple[str, Served]
 
 _FIELDS: Final = (
     "memory_id", "trace_id", "run_id", "rank", "similarity", "utility", "score", "served_ns", "withheld",
+    "control_share",
 )  # fmt: skip
 
 
@@ -62,6 +66,21 @@ def find_served(session: Session, project_id: str, run_ids: Sequence[str]) -> di
         if memory_id not in of_run:
             of_run.append(memory_id)
     return served
+
+
+def find_arm_counts(
+    session: Session, project_id: str, scope: LiftScope, since_ns: int, agent: str | None, memory_id: str | None
+) -> list[ArmCount]:
+    """Runs whose memories were served or withheld by chance, by subject, chance and arm."""
+    rows = session.fetch(
+        "find_arm_counts",
+        project_id=project_id,
+        by=scope.value,
+        since_ns=since_ns,
+        agent=agent,
+        memory_id=memory_id,
+    )
+    return [ArmCount(**dict(zip(_ARM_FIELDS, row, strict=True))) for row in rows]
 
 
 def _key(project_id: str, served: Served) -> tuple[str, str, bytes | None, str | None, int, int]:

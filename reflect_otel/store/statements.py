@@ -28,7 +28,7 @@ TABLES: Final = (
 )
 """Every table of schema version 1, in the order of creation."""
 
-MIGRATIONS: Final = ("0002_learning", "0003_reflections", "0004_vectors_by_embedder")
+MIGRATIONS: Final = ("0002_learning", "0003_reflections", "0004_vectors_by_embedder", "0005_lift")
 """What leads from each schema version to the next, in order; the number is the version reached."""
 
 STATEMENTS: Final = (
@@ -58,7 +58,9 @@ STATEMENTS: Final = (
     "delete_utility_events",
     "delete_vectors",
     "delete_vectors_of_embedders",
+    "delete_verdicts",
     "delete_withdrawn_review",
+    "find_arm_counts",
     "find_chain",
     "find_chain_parent",
     "find_counters",
@@ -85,11 +87,11 @@ STATEMENTS: Final = (
     "find_runs_by_review",
     "find_runs_of_traces",
     "find_schema_version",
+    "find_served_vectors",
     "find_serving_keys",
     "find_servings_of_runs",
     "find_servings_of_traces",
     "find_span_keys",
-    "find_served_vectors",
     "find_spans",
     "find_spans_by_response",
     "find_spending",
@@ -131,6 +133,7 @@ STATEMENTS: Final = (
     "write_reflection",
     "write_utility_event",
     "write_vector",
+    "write_verdict",
 )
 """Every statement; a file that is missing here, or a name without a file, stops the program."""
 

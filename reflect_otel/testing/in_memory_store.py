@@ -4,7 +4,6 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
@@ -14,11 +13,9 @@ from reflect_otel.model.memory import (
     Review,
     ReviewSignal,
     RunRecord,
-    Served,
     UtilityEvent,
 )
 from reflect_otel.model.model_call import CallPurpose
-from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.model.review_keys import ReviewKey, build_unknown_review
 from reflect_otel.model.spans import LogRecord, Run, RunState, SpanRecord
@@ -34,26 +31,22 @@ from reflect_otel.ports import (
 )
 from reflect_otel.testing.in_memory_families import InMemoryFamilies
 from reflect_otel.testing.in_memory_model_calls import InMemoryModelCalls
+from reflect_otel.testing.in_memory_projects import InMemoryProjects
 from reflect_otel.testing.run_entry import RunEntry, age, is_claimable, is_unjudged, matches
 
-_RunKey: TypeAlias = tuple[str, str]
 
-
-class InMemoryStore(InMemoryModelCalls, InMemoryFamilies):
+class InMemoryStore(InMemoryModelCalls, InMemoryFamilies, InMemoryProjects):
     """A ``Store`` in dictionaries: complete, not durable. Safe to call from any thread."""
 
     def __init__(self) -> None:
         InMemoryModelCalls.__init__(self)
         InMemoryFamilies.__init__(self)
+        InMemoryProjects.__init__(self, self._lock)
         self._offset = 0
         self._order = itertools.count(1)
         self._spans: dict[tuple[str, bytes, bytes], SpanRecord] = {}
         self._logs: list[tuple[str, LogRecord]] = []
-        self._joined: dict[tuple[str, bytes], list[str]] = {}
-        self._runs: dict[_RunKey, RunEntry] = {}
         self._waiting_reviews: list[tuple[str, ReviewSignal]] = []
-        self._served: list[tuple[str, Served]] = []
-        self._settings: dict[str, ProjectSettings] = {}
 
     # --- telemetry --------------------------------------------------------------------------------------
 
@@ -201,6 +194,7 @@ class InMemoryStore(InMemoryModelCalls, InMemoryFamilies):
                 entry.learned, entry.attempts, entry.last_error = entry.claimed, 0, ""
                 entry.created_memory_id = outcome.memory.id if outcome.memory else None
                 entry.reflection = outcome.reflection or entry.reflection
+                entry.result, entry.reward = outcome.result, outcome.reward
             return True
 
     def write_job_failure(self, job: LearningJob, error: str, *, park: bool) -> None:
@@ -320,18 +314,6 @@ class InMemoryStore(InMemoryModelCalls, InMemoryFamilies):
             )
         ]
         return sorted(found, key=lambda record: (record.last_seen_ns, record.run_id))[:limit]
-
-    # --- projects ---------------------------------------------------------------------------------------
-
-    def find_project_settings(self) -> Mapping[str, ProjectSettings]:
-        """See ``ProjectStore``."""
-        with self._lock:
-            return dict(self._settings)
-
-    def write_project_settings(self, project_id: str, settings: ProjectSettings) -> None:
-        """See ``ProjectStore``."""
-        with self._lock:
-            self._settings[project_id] = settings
 
     def close(self) -> None:
         """Nothing to release."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reflect_otel.model.memory import Review, ReviewStatus, RunRecord
+from reflect_otel.model.memory import Review, ReviewResult, ReviewStatus, RunRecord
 from reflect_otel.model.model_call import ModelCall
 from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.model.review_keys import ReviewKey
@@ -26,6 +26,8 @@ class RunEntry:
     withdrawn: dict[ReviewKey, int] = field(default_factory=dict)
     created_memory_id: str | None = None
     reflection: ReflectionRecord | None = None
+    result: ReviewResult | None = None
+    reward: float = 0.0
     reviewed: int = 0
     learned: int = 0
     claimed: int = 0

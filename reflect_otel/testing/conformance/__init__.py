@@ -5,6 +5,7 @@ May import ``ports``, ``model``, ``attributes``, ``errors`` and pytest.
 """
 
 from reflect_otel.testing.conformance.families import MemoryFamilyConformance
+from reflect_otel.testing.conformance.lift import LiftStoreConformance
 from reflect_otel.testing.conformance.memories import MemoryStoreConformance
 from reflect_otel.testing.conformance.model_calls import ModelCallLedgerConformance
 from reflect_otel.testing.conformance.projects import ProjectStoreConformance
@@ -24,5 +25,6 @@ class StoreConformance(
     MemoryFamilyConformance,
     ModelCallLedgerConformance,
     ProjectStoreConformance,
+    LiftStoreConformance,
 ):
     """The whole ``Store`` port. Subclass it as ``Test...`` and override ``open_store``."""

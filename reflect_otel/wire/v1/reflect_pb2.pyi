@@ -262,12 +262,16 @@ class AugmentRequest(_message.Message):
     def __init__(self, task: _Optional[str] = ..., options: _Optional[_Union[RetrievalOptions, _Mapping]] = ..., run_id: _Optional[str] = ...) -> None: ...
 
 class AugmentResponse(_message.Message):
-    __slots__ = ("augmented_task", "memories")
+    __slots__ = ("augmented_task", "memories", "control", "serving_stopped_reason")
     AUGMENTED_TASK_FIELD_NUMBER: _ClassVar[int]
     MEMORIES_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    SERVING_STOPPED_REASON_FIELD_NUMBER: _ClassVar[int]
     augmented_task: str
     memories: _containers.RepeatedCompositeFieldContainer[Memory]
-    def __init__(self, augmented_task: _Optional[str] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ...) -> None: ...
+    control: bool
+    serving_stopped_reason: str
+    def __init__(self, augmented_task: _Optional[str] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ..., control: bool = ..., serving_stopped_reason: _Optional[str] = ...) -> None: ...
 
 class QueryMemoriesRequest(_message.Message):
     __slots__ = ("task", "options")
@@ -565,3 +569,69 @@ class UpdateProjectSettingsResponse(_message.Message):
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     settings: ProjectSettings
     def __init__(self, settings: _Optional[_Union[ProjectSettings, _Mapping]] = ...) -> None: ...
+
+class GetLiftRequest(_message.Message):
+    __slots__ = ("agent", "memory_id", "since", "half_width")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_ID_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    HALF_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    memory_id: str
+    since: _timestamp_pb2.Timestamp
+    half_width: float
+    def __init__(self, agent: _Optional[str] = ..., memory_id: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., half_width: _Optional[float] = ...) -> None: ...
+
+class LiftArm(_message.Message):
+    __slots__ = ("runs", "reviewed", "passes", "mean_reward")
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    REVIEWED_FIELD_NUMBER: _ClassVar[int]
+    PASSES_FIELD_NUMBER: _ClassVar[int]
+    MEAN_REWARD_FIELD_NUMBER: _ClassVar[int]
+    runs: int
+    reviewed: int
+    passes: int
+    mean_reward: float
+    def __init__(self, runs: _Optional[int] = ..., reviewed: _Optional[int] = ..., passes: _Optional[int] = ..., mean_reward: _Optional[float] = ...) -> None: ...
+
+class Lift(_message.Message):
+    __slots__ = ("subject", "with_memory", "without_memory", "difference", "low", "high", "runs_needed")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    WITH_MEMORY_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_MEMORY_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    RUNS_NEEDED_FIELD_NUMBER: _ClassVar[int]
+    subject: str
+    with_memory: LiftArm
+    without_memory: LiftArm
+    difference: float
+    low: float
+    high: float
+    runs_needed: int
+    def __init__(self, subject: _Optional[str] = ..., with_memory: _Optional[_Union[LiftArm, _Mapping]] = ..., without_memory: _Optional[_Union[LiftArm, _Mapping]] = ..., difference: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., runs_needed: _Optional[int] = ...) -> None: ...
+
+class GetLiftResponse(_message.Message):
+    __slots__ = ("project", "agents", "memories", "control_share", "since", "half_width", "harm_evidence", "harm_limit", "serving_stopped_reason", "serving_stopped_time")
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    AGENTS_FIELD_NUMBER: _ClassVar[int]
+    MEMORIES_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_SHARE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    HALF_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    HARM_EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    HARM_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    SERVING_STOPPED_REASON_FIELD_NUMBER: _ClassVar[int]
+    SERVING_STOPPED_TIME_FIELD_NUMBER: _ClassVar[int]
+    project: Lift
+    agents: _containers.RepeatedCompositeFieldContainer[Lift]
+    memories: _containers.RepeatedCompositeFieldContainer[Lift]
+    control_share: float
+    since: _timestamp_pb2.Timestamp
+    half_width: float
+    harm_evidence: float
+    harm_limit: float
+    serving_stopped_reason: str
+    serving_stopped_time: _timestamp_pb2.Timestamp
+    def __init__(self, project: _Optional[_Union[Lift, _Mapping]] = ..., agents: _Optional[_Iterable[_Union[Lift, _Mapping]]] = ..., memories: _Optional[_Iterable[_Union[Lift, _Mapping]]] = ..., control_share: _Optional[float] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., half_width: _Optional[float] = ..., harm_evidence: _Optional[float] = ..., harm_limit: _Optional[float] = ..., serving_stopped_reason: _Optional[str] = ..., serving_stopped_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -12,6 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from reflect_otel.learning.harm_guard import HarmGuard
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
@@ -143,8 +144,16 @@ class Backend:
         self.watch = RunWatch(max_waiters)
         embedder = HashingEmbedder()
         self.table = MemoryTable(build_index)
+        self.project_settings = ProjectSettingsTable(store)
+        guard = HarmGuard(store, self.project_settings, self.clock)
         self.loop = LearningLoop(
-            store, self.table, embedder, reflector or OfflineReflector(), self.clock, self.watch.publish
+            store,
+            self.table,
+            embedder,
+            reflector or OfflineReflector(),
+            self.clock,
+            self.watch.publish,
+            guard.note_learned,
         )
         self.intake = DirectIntake(store, self.clock, self.watch.publish)
         self.intake.loop = self.loop
@@ -157,7 +166,7 @@ class Backend:
             settings=self.settings,
             clock=self.clock,
             ids=ids or CountingIds(),
-            project_settings=ProjectSettingsTable(store),
+            project_settings=self.project_settings,
         )
 
     def create_run(self, project_id: str = "shop", run_id: str = "run-1", **draft: Any) -> str:

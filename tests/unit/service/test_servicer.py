@@ -69,6 +69,7 @@ HARMLESS = {
     "CreateMemory": wire.CreateMemoryRequest(task="Other", reflection="x"),
     "ListMemories": wire.ListMemoriesRequest(),
     "GetProjectSettings": wire.GetProjectSettingsRequest(),
+    "GetLift": wire.GetLiftRequest(),
     "UpdateProjectSettings": wire.UpdateProjectSettingsRequest(settings=wire.ProjectSettings(memory_quota=7)),
 }
 

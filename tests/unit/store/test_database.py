@@ -81,7 +81,8 @@ def test_the_stopped_file_is_a_plain_duckdb_database(path):
     fill(path)
     assert run_sql(path, "select count(*) from spans") == [[(3,)]]
     (found,) = run_sql(path, "select table_name from duckdb_tables()")
-    assert {name for (name,) in found} == {*TABLES, "project_settings", "memory_heirs", "reflections", "model_calls"}
+    added = {"project_settings", "memory_heirs", "reflections", "model_calls", "run_verdicts"}
+    assert {name for (name,) in found} == {*TABLES, *added}
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["reflect.duckdb", "reflect.duckdb.lock"]
 
 

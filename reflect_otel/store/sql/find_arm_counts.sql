@@ -1,0 +1,42 @@
+with noted as (
+    select s.run_id, s.trace_id, s.memory_id, s.withheld, s.control_share, s.served_ns, s.ordinal, r.run_id as named
+    from servings s
+    left join runs r on r.project_id = s.project_id and r.run_id = s.run_id
+    where s.project_id = $project_id
+),
+eligible as (
+    select named as run_id, memory_id, withheld, control_share, served_ns, ordinal from noted where named is not null
+    union all
+    select t.run_id, n.memory_id, n.withheld, n.control_share, n.served_ns, n.ordinal
+    from noted n
+    join run_traces t on t.project_id = $project_id and t.trace_id = n.trace_id
+    where n.named is null
+),
+decided as (
+    select
+        run_id, arg_min(withheld, ordinal) as withheld, arg_min(control_share, ordinal) as control_share,
+        min(served_ns) as decided_ns
+    from eligible
+    group by run_id
+),
+subjects as (
+    select run_id, '' as subject from decided where $by = 'project'
+    union all
+    select run_id, coalesce(agent, '') from runs where project_id = $project_id and $by = 'agent'
+    union all
+    select distinct run_id, memory_id from eligible where $by = 'memory'
+)
+select
+    s.subject, d.control_share, d.withheld, count(*) as runs, count(v.run_id) as reviewed,
+    count(*) filter (v.result = 'pass') as passes, coalesce(sum(v.reward), 0) as rewards
+from decided d
+join subjects s on s.run_id = d.run_id
+join runs r on r.project_id = $project_id and r.run_id = d.run_id
+left join run_verdicts v on v.project_id = $project_id and v.run_id = d.run_id
+where
+    d.control_share > 0
+    and d.decided_ns >= $since_ns
+    and ($agent is null or r.agent = $agent)
+    and ($memory_id is null or d.run_id in (select run_id from eligible where memory_id = $memory_id))
+group by s.subject, d.control_share, d.withheld
+order by s.subject, d.control_share, d.withheld
