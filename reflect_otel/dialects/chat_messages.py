@@ -123,7 +123,7 @@ def _read_tool_calls(entry: Mapping[str, Any], field: str) -> tuple[ToolCall, ..
         return (_read_tool_call({"function": entry["function_call"]}, f"{field}.function_call"),)
     if calls is None:
         return ()
-    if not isinstance(calls, list | tuple):
+    if not isinstance(calls, (list, tuple)):
         raise InvalidArgument(f"{field}.tool_calls must be a list", field=f"{field}.tool_calls")
     return tuple(_read_tool_call(call, f"{field}.tool_calls[{i}]") for i, call in enumerate(calls))
 

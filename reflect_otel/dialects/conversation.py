@@ -5,57 +5,40 @@ What a call's history adds to its thread, and what the model answered, is append
 decision point is a prefix of it. Agents that work side by side have threads of their own in the same transcript.
 """
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Final
 
+from reflect_otel.dialects.threads import Entry, Key, Thread, count_common, merge_tellings, message_key
 from reflect_otel.model.trajectory import Message, Role
 
-Key: TypeAlias = tuple[Hashable, ...]
-
 _RESPOKEN: Final = frozenset({Role.ASSISTANT, Role.TOOL})
-
-
-@dataclass(eq=False, slots=True)
-class Entry:
-    """A message of the transcript.
-
-    Attributes:
-        is_new: it came up in this run, not in the history that the run started from.
-    """
-
-    message: Message
-    is_new: bool
-
-
-@dataclass(slots=True)
-class _Thread:
-    number: int
-    keys: list[Key] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    system: set[str | None] = field(default_factory=set)
+_COMPARED: Final = 16
+"""How many threads, the latest first, a history is compared with where many share a message with it."""
 
 
 class Transcript:
     """The run's conversation while it is put together."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self._threads: list[_Thread] = []
+        self._first: Entry | None = None
+        self._last: Entry | None = None
+        self._threads: list[Thread] = []
         self._holders: dict[Key, dict[int, None]] = {}
+        self._begun: dict[int, dict[int, None]] = {}
         self._keys: dict[int, tuple[Message, Key]] = {}
+        self._prompts: set[str | None] = set()
+
+    def entries(self) -> Iterator[Entry]:
+        """The messages in order."""
+        entry = self._first
+        while entry is not None:
+            yield entry
+            entry = entry.after
 
     def add_exchange(self, inputs: Sequence[Message], outputs: Sequence[Message]) -> Entry | None:
         """Append what this call's history and answer add; returns the last entry the call has seen or said."""
-        spoken = [message for message in inputs if message.role is not Role.SYSTEM]
-        keys = [self._key(message) for message in spoken]
-        thread, known = self._find_thread(keys)
-        is_first = thread is None
-        if thread is None:
-            thread = _Thread(number=len(self._threads))
-            self._threads.append(thread)
-        self._retell(thread, spoken[:known], keys)
-        last = self._append_inputs(thread, inputs, keys, known, is_new=not is_first)
+        history = tuple(inputs)
+        thread, last = self._continue_thread(history) or self._add_history(history)
         for message in outputs:
             last = self._append(thread, message, message_key(message), is_new=True)
         return last or (thread.entries[-1] if thread.entries else None)
@@ -63,13 +46,20 @@ class Transcript:
     def insert_after(self, anchor: Entry | None, message: Message) -> Entry:
         """Add a message that no history holds, right after ``anchor``, or in front of all."""
         entry = Entry(message, is_new=True)
-        position = 0 if anchor is None else self.position(anchor) + 1
-        self.entries.insert(position, entry)
+        self._link(anchor, entry)
         return entry
 
-    def position(self, entry: Entry) -> int:
-        """Index of an entry."""
-        return next(index for index, other in enumerate(self.entries) if other is entry)
+    def _link(self, before: Entry | None, entry: Entry) -> None:
+        after = self._first if before is None else before.after
+        entry.before, entry.after = before, after
+        if before is None:
+            self._first = entry
+        else:
+            before.after = entry
+        if after is None:
+            self._last = entry
+        else:
+            after.before = entry
 
     def _key(self, message: Message) -> Key:
         """The message's key, worked out once: histories read one after the other share their messages."""
@@ -78,52 +68,99 @@ class Transcript:
             known = self._keys[id(message)] = (message, message_key(message))
         return known[1]
 
-    def _find_thread(self, keys: Sequence[Key]) -> tuple[_Thread | None, int]:
+    def _continue_thread(self, history: tuple[Message, ...]) -> tuple[Thread, Entry | None] | None:
+        """A history that begins with the very messages of a thread's latest one: only the rest is looked at."""
+        thread = self._find_told(history)
+        if thread is None:
+            return None
+        rest = history[len(thread.told) :]
+        keys = [self._key(message) for message in rest]
+        unanswered = thread.keys[thread.told_spoken :]
+        common = count_common(unanswered, keys)
+        if common < min(len(unanswered), len(keys)) or any(message.role is Role.SYSTEM for message in rest):
+            return None
+        if any(number != thread.number for key in keys[common:] for number in self._holders.get(key, ())):
+            return None
+        for entry, message in zip(thread.entries[thread.told_spoken :], rest[:common], strict=False):
+            entry.message = merge_tellings(entry.message, message)
+        last = None
+        for message, key in zip(rest[common:], keys[common:], strict=True):
+            last = self._append(thread, message, key, is_new=True)
+        self._remember(thread, history, thread.told_spoken + len(rest))
+        return thread, last
+
+    def _find_told(self, history: tuple[Message, ...]) -> Thread | None:
+        """The thread whose latest history is the longest beginning of this one, message by message the same."""
+        opening = _find_opening(history)
+        begun = [self._threads[number] for number in self._begun.get(id(opening), ())]
+        told = [thread for thread in begun if thread.told and history[: len(thread.told)] == thread.told]
+        return max(told, key=lambda thread: len(thread.told), default=None)
+
+    def _remember(self, thread: Thread, history: tuple[Message, ...], spoken: int) -> None:
+        thread.told, thread.told_spoken = history, spoken
+        opening = _find_opening(history)
+        if opening is not None:
+            self._key(opening)  # keeps the message, whose id would otherwise be given to another one
+            _hold(self._begun.setdefault(id(opening), {}), thread.number)
+
+    def _add_history(self, history: tuple[Message, ...]) -> tuple[Thread, Entry | None]:
+        spoken = [message for message in history if message.role is not Role.SYSTEM]
+        keys = [self._key(message) for message in spoken]
+        thread, known = self._find_thread(keys)
+        is_first = thread is None
+        if thread is None:
+            thread = Thread(number=len(self._threads))
+            self._threads.append(thread)
+        self._retell(thread, spoken[:known], keys)
+        last = self._append_inputs(thread, history, keys, known, is_new=not is_first)
+        is_whole = thread.keys[: len(keys)] == keys
+        self._remember(thread, history if is_whole else (), len(keys))
+        return thread, last
+
+    def _find_thread(self, keys: Sequence[Key]) -> tuple[Thread | None, int]:
         """The thread that this history continues best, and how many of its messages that thread knows."""
-        best: tuple[_Thread | None, int] = (None, 0)
+        best: tuple[Thread | None, int] = (None, 0)
         best_score = 0
         # without a message in common nothing aligns: calls that share none need not be compared
         sharing = {number for key in keys for number in self._holders.get(key, ())}
-        for number in sorted(sharing, reverse=True):
+        for number in sorted(sharing, reverse=True)[:_COMPARED]:
             thread = self._threads[number]
-            score, known = align(thread.keys, keys)
+            score, known = thread.align(keys)
             if score > best_score:
                 best, best_score = (thread, known), score
         return best
 
     def _append_inputs(
-        self, thread: _Thread, inputs: Sequence[Message], keys: Sequence[Key], known: int, *, is_new: bool
+        self, thread: Thread, inputs: Sequence[Message], keys: Sequence[Key], known: int, *, is_new: bool
     ) -> Entry | None:
-        """Append what the thread does not know, in order, and system prompts that no thread has shown."""
-        shown = {text for other in self._threads for text in other.system}
+        """Append what the thread does not know, in order, and system prompts that no call has shown."""
         last = None
         spoken = 0
         for message in inputs:
             if message.role is Role.SYSTEM:
-                thread.system.add(message.content)
-                if message.content not in shown:
-                    self.entries.append(Entry(message, is_new=False))
+                if message.content not in self._prompts:
+                    self._prompts.add(message.content)
+                    self._link(self._last, Entry(message, is_new=False))
                 continue
             if spoken >= known:
                 last = self._append(thread, message, keys[spoken], is_new=is_new)
             spoken += 1
         return last
 
-    def _retell(self, thread: _Thread, spoken: Sequence[Message], keys: Sequence[Key]) -> None:
+    def _retell(self, thread: Thread, spoken: Sequence[Message], keys: Sequence[Key]) -> None:
         """Fill what the first telling of a message lacked, and messages that the thread should have begun with."""
-        same = _count_common(thread.keys, keys[: len(spoken)])
+        same = count_common(thread.keys, keys[: len(spoken)])
         for entry, message in zip(thread.entries, spoken[:same], strict=False):
-            if entry.message is not message:
-                entry.message = merge_tellings(entry.message, message)
+            entry.message = merge_tellings(entry.message, message)
         if same < len(spoken):
             self._retell_rest(thread, spoken[same:], keys[same:], is_begun=same > 0)
 
-    def _retell_rest(
-        self, thread: _Thread, spoken: Sequence[Message], keys: Sequence[Key], *, is_begun: bool
-    ) -> None:
+    def _retell_rest(self, thread: Thread, spoken: Sequence[Message], keys: Sequence[Key], *, is_begun: bool) -> None:
+        told = set(keys)
         places: dict[Key, list[Entry]] = {}
         for entry, key in zip(thread.entries, thread.keys, strict=True):
-            places.setdefault(key, []).append(entry)
+            if key in told:
+                places.setdefault(key, []).append(entry)
         unknown: list[tuple[Key, Message]] = []
         for key, message in zip(keys, spoken, strict=False):
             entries = places.get(key)
@@ -135,94 +172,29 @@ class Transcript:
             elif not is_begun or message.role not in _RESPOKEN:
                 unknown.append((key, message))
 
-    def _insert_before(self, thread: _Thread, entry: Entry, unknown: Sequence[tuple[Key, Message]]) -> None:
+    def _insert_before(self, thread: Thread, entry: Entry, unknown: Sequence[tuple[Key, Message]]) -> None:
         for key, message in unknown:
             told = Entry(message, is_new=False)
-            self.entries.insert(self.position(entry), told)
-            index = thread.entries.index(entry)
-            thread.entries.insert(index, told)
-            thread.keys.insert(index, key)
-            self._holders.setdefault(key, {})[thread.number] = None
+            self._link(entry.before, told)
+            thread.insert_before(entry, key, told)
+            _hold(self._holders.setdefault(key, {}), thread.number)
 
-    def _append(self, thread: _Thread, message: Message, key: Key, *, is_new: bool) -> Entry:
+    def _append(self, thread: Thread, message: Message, key: Key, *, is_new: bool) -> Entry:
         entry = Entry(message, is_new)
-        self.entries.append(entry)
-        thread.entries.append(entry)
-        thread.keys.append(key)
-        self._holders.setdefault(key, {})[thread.number] = None
+        self._link(self._last, entry)
+        thread.append(key, entry)
+        _hold(self._holders.setdefault(key, {}), thread.number)
         return entry
 
 
-def message_key(message: Message) -> Key:
-    """Equal for two tellings of one message, though ids, or text beside tool calls, may differ between them."""
-    if message.tool_calls:
-        return (
-            "calls",
-            *((call.name, repr(sorted(call.arguments.items(), key=_first))) for call in message.tool_calls),
-        )
-    response = message.tool_response
-    if response is not None and response.id:
-        return ("tool", response.id)
-    return (message.role.value, (message.content or "").strip())
+def _find_opening(history: Sequence[Message]) -> Message | None:
+    """The first message that is no system prompt."""
+    return next((message for message in history if message.role is not Role.SYSTEM), None)
 
 
-def _first(item: tuple[str, object]) -> str:
-    return item[0]
-
-
-def align(thread: Sequence[Key], history: Sequence[Key]) -> tuple[int, int]:
-    """How well a history continues a thread: (messages in common, leading messages of the history that are known).
-
-    Four cases: the history grows the thread; it is a part of it (a retry); its head was trimmed away, so that its
-    beginning is the thread's end; single messages were rewritten on the way.
-    """
-    common = _count_common(thread, history)
-    if common == len(thread) or common == len(history):
-        return common, common
-    trimmed = _find_overlap(thread, history, common)
-    if trimmed:
-        return common + trimmed, common + trimmed
-    return _align_rewritten(thread, history, common)
-
-
-def _count_common(thread: Sequence[Key], history: Sequence[Key]) -> int:
-    """Length of the common beginning."""
-    pairs = enumerate(zip(thread, history, strict=False))
-    return next((index for index, (mine, theirs) in pairs if mine != theirs), min(len(thread), len(history)))
-
-
-def _find_overlap(thread: Sequence[Key], history: Sequence[Key], pinned: int) -> int:
-    """Length of the thread's end that the history, after ``pinned`` messages, begins with."""
-    rest = history[pinned:]
-    for start in range(max(pinned, len(thread) - len(rest)), len(thread)):
-        if thread[start] == rest[0] and list(thread[start:]) == list(rest[: len(thread) - start]):
-            return len(thread) - start
-    return 0
-
-
-def _align_rewritten(thread: Sequence[Key], history: Sequence[Key], common: int) -> tuple[int, int]:
-    places = {key: index for index, key in enumerate(history)}
-    told = set(thread)
-    for back, key in enumerate(reversed(thread)):
-        index = places.get(key)
-        if index is not None:
-            known = index + 1
-            matched = sum(1 for item in history[:known] if item in told)
-            # Answers after the last common message that the history tells in other words.
-            while back and known < len(history) and history[known][0] == thread[len(thread) - back][0] != "user":
-                known, back = known + 1, back - 1
-            return (matched, known) if 2 * matched >= min(len(thread), index + 1) else (0, 0)
-    return common, common
-
-
-def merge_tellings(first: Message, second: Message) -> Message:
-    """One message from two tellings of it."""
-    if first == second:
-        return first
-    return replace(
-        first,
-        content=second.content if first.content is None else first.content,
-        reasoning=first.reasoning or second.reasoning,
-        finish_reason=first.finish_reason or second.finish_reason,
-        name=first.name or second.name,
-    )
+def _hold(holders: dict[int, None], number: int) -> None:
+    """Note a thread as the latest one."""
+    holders.pop(number, None)
+    holders[number] = None
+    if len(holders) > _COMPARED:
+        del holders[next(iter(holders))]

@@ -39,8 +39,10 @@ def decode(value: AttributeValue, problems: list[str] | None = None, *, nested: 
 
 def _parse(text: str, problems: list[str] | None) -> Any:
     try:
-        parsed = _JSON.decode(text)
+        parsed, end = _JSON.raw_decode(text, len(text) - len(text.lstrip()))
     except (ValueError, RecursionError):
+        return _parse_damaged(text, problems)
+    if end != len(text) and text[end:].strip():
         return _parse_damaged(text, problems)
     return _clean(parsed, 0) if _has_half_pair(text) else parsed
 
@@ -99,8 +101,8 @@ def find_text(attributes: Attributes, *keys: str) -> str | None:
 def find_number(attributes: Mapping[str, Any], *keys: str) -> int | None:
     """The first of these that holds a whole number of at least 0, as a number or as digits."""
     for key in keys:
-        number = read_number(attributes.get(key))
-        if number is not None:
+        value = attributes.get(key)
+        if value is not None and (number := read_number(value)) is not None:
             return number
     return None
 
@@ -109,7 +111,7 @@ def read_number(value: Any) -> int | None:
     """A whole number of at least 0 below 2**53, or ``None``."""
     if isinstance(value, str) and value.isdecimal() and len(value) < 17:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return int(value) if 0 <= value < 2**53 else None
 

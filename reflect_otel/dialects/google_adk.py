@@ -13,12 +13,14 @@ class GoogleADKReader(RecordedCallReader):
 
     name = "google-adk"
     layout = Layout(
-        claimed=(
-            "gcp.vertex.agent.llm_request",
-            "gcp.vertex.agent.tool_call_args",
-            "gcp.vertex.agent.session_id",
-            "gcp.vertex.agent.invocation_id",
-            "gcp.vertex.agent.event_id",
+        claimed=frozenset(
+            {
+                "gcp.vertex.agent.llm_request",
+                "gcp.vertex.agent.tool_call_args",
+                "gcp.vertex.agent.session_id",
+                "gcp.vertex.agent.invocation_id",
+                "gcp.vertex.agent.event_id",
+            }
         ),
         inputs=("gcp.vertex.agent.llm_request", "gcp.vertex.agent.tool_call_args"),
         outputs=("gcp.vertex.agent.llm_response", "gcp.vertex.agent.tool_response"),

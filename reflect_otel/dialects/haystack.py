@@ -23,7 +23,9 @@ class HaystackReader(RecordedCallReader):
 
     name = "haystack"
     layout = Layout(
-        claimed=(COMPONENT, "haystack.agent.max_steps", "haystack.agent.input", "haystack.pipeline.input_data"),
+        claimed=frozenset(
+            {COMPONENT, "haystack.agent.max_steps", "haystack.agent.input", "haystack.pipeline.input_data"}
+        ),
         inputs=("haystack.component.input", "haystack.agent.input"),
         outputs=(_REPLIES, "haystack.agent.output"),
     )

@@ -12,16 +12,17 @@ from reflect_otel.dialects.decoding import decode
 from reflect_otel.dialects.messages import join_turns, read_messages, split_messages
 from reflect_otel.model.trajectory import Message, Role
 
-_REMEMBERED: Final = 8
-_WORTH_CHARACTERS: Final = 1024
+_REMEMBERED: Final = 32
+_WORTH_CHARACTERS: Final = 512
+_WORTH_ENTRIES: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _History:
-    """A history as it was read: its text without the closing bracket, and its messages."""
+    """A history as it was read: its text without the closing bracket, or its entries; and its messages."""
 
     role: Role
-    head: str
+    head: str | list[Any]
     messages: tuple[Message, ...]
 
 
@@ -31,10 +32,12 @@ class _RecentHistories:
     def __init__(self) -> None:
         self._histories: tuple[_History, ...] = ()
 
-    def find_start(self, text: str, role: Role) -> _History | None:
-        """The longest known history that this text continues."""
-        known = [item for item in self._histories if item.role is role and text.startswith(item.head)]
-        return max(known, key=lambda item: len(item.head), default=None)
+    def find_start(self, value: str | list[Any], role: Role) -> _History | None:
+        """The latest history that this one continues."""
+        for item in self._histories:
+            if item.role is role and _begins_with(value, item.head):
+                return item
+        return None
 
     def add(self, history: _History, continued: _History | None) -> None:
         """Remember a history, in place of the one it continues."""
@@ -42,12 +45,18 @@ class _RecentHistories:
         self._histories = (history, *others)[:_REMEMBERED]
 
 
+def _begins_with(value: str | list[Any], head: str | list[Any]) -> bool:
+    if isinstance(value, str):
+        return isinstance(head, str) and value.startswith(head)
+    return isinstance(head, list) and len(head) <= len(value) and head[0] == value[0] and value[: len(head)] == head
+
+
 _RECENT: Final = _RecentHistories()
 
 
 def read_history(value: Any, role: Role = Role.USER, problems: list[str] | None = None) -> tuple[Message, ...]:
-    """The same messages as :func:`read_messages` gives, faster for text that continues one read before."""
-    if not isinstance(value, str) or len(value) < _WORTH_CHARACTERS or value[0] != "[" or value[-1] != "]":
+    """The same messages as :func:`read_messages` gives, faster for a value that continues one read before."""
+    if not _is_worth_it(value):
         return read_messages(value, role, problems)
     start = _RECENT.find_start(value, role)
     added = _read_added(value, start, role) if start is not None else None
@@ -60,17 +69,25 @@ def read_history(value: Any, role: Role = Role.USER, problems: list[str] | None 
             return messages
     else:
         messages = join_turns(start.messages, added)
-    _RECENT.add(_History(role, value[:-1], messages), start)
+    _RECENT.add(_History(role, value[:-1] if isinstance(value, str) else list(value), messages), start)
     return messages
 
 
-def _read_added(text: str, start: _History, role: Role) -> Sequence[Message] | None:
+def _is_worth_it(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) >= _WORTH_CHARACTERS and value[0] == "[" and value[-1] == "]"
+    return isinstance(value, list) and len(value) >= _WORTH_ENTRIES and isinstance(value[0], dict)
+
+
+def _read_added(value: str | list[Any], start: _History, role: Role) -> Sequence[Message] | None:
     """The messages after the known start; ``None`` when the rest does not continue the list."""
-    rest = text[len(start.head) :].lstrip()
+    if not isinstance(value, str):
+        return split_messages(value[len(start.head) :], role)
+    rest = value[len(start.head) :].lstrip()
     if rest == "]":
         return ()
     if not rest.startswith(","):
         return None
     faults: list[str] = []
     added = decode("[" + rest[1:], faults)
-    return tuple(split_messages(added, role)) if isinstance(added, list) and not faults else None
+    return split_messages(added, role) if isinstance(added, list) and not faults else None

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from reflect_otel import attributes as keys
-from reflect_otel.dialects.conversation import Entry
 from reflect_otel.dialects.decoding import find_text
 from reflect_otel.dialects.model_calls import ModelCall
 from reflect_otel.dialects.span_readers import ReadSpan
 from reflect_otel.dialects.span_tree import SpanTree
+from reflect_otel.dialects.threads import Entry
 from reflect_otel.model.reading import Work
 from reflect_otel.model.trajectory import Role
 

@@ -24,7 +24,7 @@ class LangfuseReader(RecordedCallReader):
 
     name = "langfuse"
     layout = Layout(
-        claimed=("langfuse.observation.type", "langfuse.observation.input", "langfuse.observation.output"),
+        claimed=frozenset({"langfuse.observation.type", "langfuse.observation.input", "langfuse.observation.output"}),
         inputs=("langfuse.observation.input",),
         outputs=("langfuse.observation.output",),
         kind_keys=("langfuse.observation.type",),
@@ -89,4 +89,4 @@ def _add_up(details: Mapping[str, Any], side: str) -> int | None:
 def _read_cost(attributes: Attributes) -> float | None:
     costs = decode(attributes.get("langfuse.observation.cost_details"))
     total = costs.get("total") if isinstance(costs, Mapping) else None
-    return float(total) if isinstance(total, int | float) and not isinstance(total, bool) and total >= 0 else None
+    return float(total) if isinstance(total, (int, float)) and not isinstance(total, bool) and total >= 0 else None

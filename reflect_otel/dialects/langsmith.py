@@ -15,7 +15,7 @@ class LangSmithReader(RecordedCallReader):
 
     name = "langsmith"
     layout = Layout(
-        claimed=("langsmith.span.kind", "langsmith.trace.name"),
+        claimed=frozenset({"langsmith.span.kind", "langsmith.trace.name"}),
         inputs=("gen_ai.prompt",),
         outputs=("gen_ai.completion",),
         kind_keys=("langsmith.span.kind",),

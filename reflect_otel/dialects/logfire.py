@@ -19,7 +19,7 @@ class LogfireReader(RecordedCallReader):
 
     name = "logfire"
     layout = Layout(
-        claimed=("request_data", "response_data", "mcp_data", "group_id"),
+        claimed=frozenset({"request_data", "response_data", "mcp_data", "group_id"}),
         inputs=("request_data", "input"),
         outputs=("response_data", "output"),
         conversations=("group_id",),

@@ -39,11 +39,11 @@ class MessageEventsReader:
 
     def claims(self, span: SpanRecord, logs: Sequence[LogRecord]) -> bool:
         """True when a log record or an event of the span carries a message."""
-        return (
-            any(event.event_name in _EVENTS for event in logs)
-            or any(event.name in _EVENTS for event in span.events)
-            or '"event.name"' in str(span.attributes.get(_EVENTS_KEY) or "")
-        )
+        if logs and any(log.event_name in _EVENTS for log in logs):
+            return True
+        if span.events and any(event.name in _EVENTS for event in span.events):
+            return True
+        return _EVENTS_KEY in span.attributes and '"event.name"' in str(span.attributes[_EVENTS_KEY])
 
     def read(self, span: SpanRecord, logs: Sequence[LogRecord]) -> SpanReading:
         """The span's messages, in the order of their events."""

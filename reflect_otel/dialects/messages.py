@@ -5,8 +5,9 @@ Bedrock messages, serialised LangChain messages, or OpenInference's wrapped ones
 A tool result that travels inside a user message becomes a message of role ``tool``, as the model's API defines it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 from reflect_otel.dialects.decoding import MAX_DEPTH, decode, write_text
@@ -14,6 +15,7 @@ from reflect_otel.dialects.object_repr import read_object_repr
 from reflect_otel.dialects.parts import Content, find, find_word, read_content, read_tool_call, read_tool_response
 from reflect_otel.model.trajectory import Message, Role, ToolCall, ToolResponse
 
+_REMEMBERED_CHARACTERS: Final = 128 * 1024
 _ROLES: Final = {
     "system": Role.SYSTEM,
     "developer": Role.SYSTEM,
@@ -50,6 +52,12 @@ _CALL_ITEMS: Final = frozenset({"function_call", "tool_call", "custom_tool_call"
 _RESULT_ITEMS: Final = frozenset(
     {"function_call_output", "tool_call_response", "custom_tool_call_output", "tool_result"}
 )
+_ENVELOPE_KEYS: Final = frozenset({"lc", "data", "message", "messages"})
+_ROLE_KEYS: Final = ("role", "type", "author", "source")
+_CONTENT_KEYS: Final = ("parts", "contents", "content", "blocks", "text", "content_blocks")
+_CALL_KEYS: Final = frozenset({"tool_calls", "toolCalls", "additional_kwargs", "function_call"})
+_REASONING_KEYS: Final = ("reasoning_content", "reasoning", "thinking")
+_FINISH_KEYS: Final = ("finish_reason", "stop_reason", "finishReason")
 _LANGCHAIN_TYPES: Final = frozenset({"human", "ai", "system", "tool", "function", "developer", "AIMessageChunk"})
 
 
@@ -64,15 +72,35 @@ def read_messages(value: Any, role: Role = Role.USER, problems: list[str] | None
     return join_turns((), split_messages(decode(value, problems), role))
 
 
-def split_messages(value: Any, role: Role = Role.USER) -> Iterator[Message]:
+def split_messages(value: Any, role: Role = Role.USER) -> list[Message]:
     """The messages of a decoded value as they stand, before the pieces of one turn are joined."""
-    return _iter_messages(value, role, 0)
+    found: list[Message] = []
+    _add_messages(found, value, role, 0)
+    return found
 
 
 def read_instructions(value: Any, problems: list[str] | None = None) -> tuple[Message, ...]:
     """A system prompt: text, JSON text, or a list of parts; empty when there is none."""
+    if value is None:
+        return ()
+    if not isinstance(value, str) or len(value) > _REMEMBERED_CHARACTERS:
+        return _read_instructions(value, problems)
+    instructions, faults = _read_repeated_instructions(value)
+    if problems is not None:
+        problems += faults
+    return instructions
+
+
+@lru_cache(maxsize=32)
+def _read_repeated_instructions(text: str) -> tuple[tuple[Message, ...], tuple[str, ...]]:
+    """Every call of a run sends the same system prompt."""
+    faults: list[str] = []
+    return _read_instructions(text, faults), tuple(faults)
+
+
+def _read_instructions(value: Any, problems: list[str] | None) -> tuple[Message, ...]:
     decoded = decode(value, problems)
-    if isinstance(decoded, dict | list | tuple) and any(
+    if isinstance(decoded, (dict, list, tuple)) and any(
         isinstance(item, dict) and "role" in item for item in ([decoded] if isinstance(decoded, dict) else decoded)
     ):
         return read_messages(decoded, Role.SYSTEM)
@@ -84,13 +112,16 @@ def read_role(value: Any, default: Role) -> Role:
     """The role of that name; names we do not know speak as ``default``."""
     if not isinstance(value, str):
         return default
-    name = value.rsplit(".", 1)[-1].strip().lower().removesuffix("messagechunk").removesuffix("message")
-    return _ROLES.get(name, default)
+    known = _ROLES.get(value)
+    if known is None:
+        name = value.rsplit(".", 1)[-1].strip().lower().removesuffix("messagechunk").removesuffix("message")
+        known = _ROLES.get(name, default)
+    return known
 
 
 def read_finish_reason(value: Any) -> str | None:
     """One spelling for each reason a model stopped: stop, length, tool_calls, content_filter, or the sender's own."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         reasons = [reason for item in value if (reason := read_finish_reason(item))]
         return next((reason for reason in reasons if reason != "stop"), reasons[0] if reasons else None)
     if not isinstance(value, str) or not value:
@@ -99,19 +130,19 @@ def read_finish_reason(value: Any) -> str | None:
     return _FINISH_REASONS.get(folded, folded)
 
 
-def _iter_messages(value: Any, role: Role, depth: int) -> Iterator[Message]:
+def _add_messages(found: list[Message], value: Any, role: Role, depth: int) -> None:
     if isinstance(value, str):
-        yield Message(role=role, content=value)
+        found.append(Message(role=role, content=value))
     elif depth > MAX_DEPTH:
         return
     elif isinstance(value, dict):
-        yield from _iter_entry(value, role, depth)
-    elif isinstance(value, Sequence) and not isinstance(value, bytes):
+        _add_entry(found, value, role, depth)
+    elif isinstance(value, (list, tuple)):
         if _is_pair(value):
-            yield Message(role=read_role(value[0], role), content=write_text(value[1]))
+            found.append(Message(role=read_role(value[0], role), content=write_text(value[1])))
             return
         for item in value:
-            yield from _iter_messages(_open_text(item) if isinstance(item, str) else item, role, depth + 1)
+            _add_messages(found, _open_text(item) if isinstance(item, str) else item, role, depth + 1)
 
 
 def _open_text(item: str) -> Any:
@@ -131,27 +162,28 @@ def _is_pair(value: Sequence[Any]) -> bool:
     )
 
 
-def _iter_entry(entry: Mapping[str, Any], role: Role, depth: int) -> Iterator[Message]:
-    inner = _unwrap(entry)
-    if inner is not None:
-        yield from _iter_messages(inner, role, depth + 1)
-        return
-    kind = find_word(entry, ("type",))
-    if kind in _CALL_ITEMS and "role" not in entry:
-        yield Message(role=Role.ASSISTANT, tool_calls=(read_tool_call(entry),))
-    elif kind in _RESULT_ITEMS and "role" not in entry:
-        yield _tool_message(read_tool_response(entry))
-    elif kind == "reasoning" and "role" not in entry:
+def _add_entry(found: list[Message], entry: Mapping[str, Any], role: Role, depth: int) -> None:
+    if "role" not in entry or not _ENVELOPE_KEYS.isdisjoint(entry):
+        inner = _unwrap(entry)
+        if inner is not None:
+            _add_messages(found, inner, role, depth + 1)
+            return
+    kind = find_word(entry, ("type",)) if "role" not in entry else ""
+    if kind in _CALL_ITEMS:
+        found.append(Message(role=Role.ASSISTANT, tool_calls=(read_tool_call(entry),)))
+    elif kind in _RESULT_ITEMS:
+        found.append(_tool_message(read_tool_response(entry)))
+    elif kind == "reasoning":
         text = read_content([entry]).reasoning
         if text:
-            yield Message(role=Role.ASSISTANT, reasoning="\n".join(text))
+            found.append(Message(role=Role.ASSISTANT, reasoning="\n".join(text)))
     else:
-        yield from _iter_chat(entry, role)
+        _add_chat(found, entry, role)
 
 
 def _unwrap(entry: Mapping[str, Any]) -> Any:
     """The message inside an envelope, or ``None`` when the entry is the message."""
-    if any("." in key for key in entry if isinstance(key, str) and key.startswith("message.")):
+    if "role" not in entry and any(isinstance(key, str) and key.startswith("message.") for key in entry):
         return _undot(entry)
     if entry.get("lc") is not None and isinstance(entry.get("kwargs"), dict):
         path = entry.get("id")
@@ -165,7 +197,7 @@ def _unwrap(entry: Mapping[str, Any]) -> Any:
         return {**beside, **message}
     if message is not None and "content" not in entry and "parts" not in entry:
         return {**{key: value for key, value in entry.items() if key != "message"}, "content": message}
-    if isinstance(entry.get("messages"), list | tuple) and "role" not in entry:
+    if isinstance(entry.get("messages"), (list, tuple)) and "role" not in entry:
         return entry["messages"]
     return None
 
@@ -174,26 +206,25 @@ def _undot(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key.removeprefix("message."): value for key, value in entry.items()}
 
 
-def _iter_chat(entry: Mapping[str, Any], default: Role) -> Iterator[Message]:
-    role = read_role(find_word(entry, ("role", "type", "author", "source")), default)
+def _add_chat(found: list[Message], entry: Mapping[str, Any], default: Role) -> None:
+    role = read_role(find_word(entry, _ROLE_KEYS), default)
     if role is Role.TOOL and _is_definition(entry):
         return
-    content = read_content(find(entry, ("parts", "contents", "content", "blocks", "text", "content_blocks")))
+    content = read_content(find(entry, _CONTENT_KEYS))
     calls = _tool_calls(entry)
     if calls:
         content.calls = calls
-    response_id = find(entry, ("tool_call_id", "toolCallId", "tool_use_id"))
     if role is Role.TOOL and not content.results:
-        yield _plain_tool_message(entry, content, response_id)
+        found.append(_plain_tool_message(entry, content))
         return
     tools = [_tool_message(response) for response in content.results]
     if role is not Role.ASSISTANT:
-        yield from tools
+        found += tools
     spoken = _spoken(entry, role, content)
     if spoken is not None:
-        yield spoken
+        found.append(spoken)
     if role is Role.ASSISTANT:
-        yield from tools
+        found += tools
 
 
 def _is_definition(entry: Mapping[str, Any]) -> bool:
@@ -203,25 +234,25 @@ def _is_definition(entry: Mapping[str, Any]) -> bool:
 
 
 def _tool_calls(entry: Mapping[str, Any]) -> list[ToolCall]:
+    if _CALL_KEYS.isdisjoint(entry):
+        return []
     calls = decode(entry.get("tool_calls") or entry.get("toolCalls"))
     if not calls and isinstance(entry.get("additional_kwargs"), dict):
         calls = entry["additional_kwargs"].get("tool_calls")
     if not calls and isinstance(entry.get("function_call"), dict):
         calls = [entry["function_call"]]
-    if not isinstance(calls, list | tuple):
+    if not isinstance(calls, (list, tuple)):
         return []
     return [read_tool_call(call) for call in calls if isinstance(call, dict)]
 
 
-def _plain_tool_message(entry: Mapping[str, Any], content: Content, response_id: Any) -> Message:
-    text = content.text
-    identifier = response_id if response_id is not None else entry.get("id")
+def _plain_tool_message(entry: Mapping[str, Any], content: Content) -> Message:
     return _tool_message(
         read_tool_response(
             {
-                "id": identifier,
+                "id": find(entry, ("tool_call_id", "toolCallId", "tool_use_id", "id")),
                 "name": entry.get("name") or entry.get("tool_name"),
-                "content": text,
+                "content": content.text,
                 "status": entry.get("status"),
                 "is_error": entry.get("is_error"),
             }
@@ -234,7 +265,7 @@ def _tool_message(response: ToolResponse) -> Message:
 
 
 def _spoken(entry: Mapping[str, Any], role: Role, content: Content) -> Message | None:
-    reasoning = "\n".join(content.reasoning) or find(entry, ("reasoning_content", "reasoning", "thinking"))
+    reasoning = "\n".join(content.reasoning) or find(entry, _REASONING_KEYS)
     text = content.text
     calls = tuple(content.calls)
     if calls and not text:
@@ -246,7 +277,7 @@ def _spoken(entry: Mapping[str, Any], role: Role, content: Content) -> Message |
         role=role,
         content=text,
         tool_calls=calls or None,
-        finish_reason=read_finish_reason(find(entry, ("finish_reason", "stop_reason", "finishReason"))),
+        finish_reason=read_finish_reason(find(entry, _FINISH_KEYS)),
         reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
         name=name if isinstance(name, str) and name and role is not Role.TOOL else None,
     )

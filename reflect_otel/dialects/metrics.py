@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from reflect_otel.dialects.conversation import Entry
 from reflect_otel.dialects.model_calls import ModelCall
 from reflect_otel.dialects.span_readers import ReadSpan
+from reflect_otel.dialects.threads import Entry
 from reflect_otel.dialects.tool_pairing import ToolUse
 from reflect_otel.model.reading import TokenUsage
 from reflect_otel.model.spans import SpanRecord
@@ -20,6 +20,7 @@ _STOPS: Final = frozenset(
     )
 )  # fmt: skip
 """Kinds of errors by which a run is stopped from outside. A whole word: a failed cancellation is an error."""
+_NO_USAGE: Final = TokenUsage()
 
 
 def build_metrics(
@@ -35,11 +36,11 @@ def build_metrics(
         fallback: an agent's own totals, used when no model call reports tokens.
     """
     usages = [call.reading.usage for call in calls]
-    if all(usage == TokenUsage() for usage in usages):
+    if all(usage == _NO_USAGE for usage in usages):
         usages = [fallback]
     asked = sum(len(entry.message.tool_calls or ()) for entry in entries if entry.is_new)
     failures = _count_failures(uses, entries)
-    output_tokens = sum(usage.output_tokens or 0 for usage in usages)
+    input_tokens, output_tokens, cached_tokens, reasoning_tokens = _add_up(usages)
     return TrajectoryMetrics(
         steps=steps,
         tokens_generated=output_tokens,
@@ -48,11 +49,22 @@ def build_metrics(
         tool_error_rate=min(1.0, failures / asked) if asked else 0.0,
         llm_calls=sum(call.error is None for call in calls),
         llm_errors=sum((call.error is not None) + call.reading.failed_attempts for call in calls),
-        input_tokens=sum(usage.input_tokens or 0 for usage in usages),
+        input_tokens=input_tokens,
         output_tokens=output_tokens,
-        cached_input_tokens=sum(usage.cached_input_tokens or 0 for usage in usages),
-        reasoning_output_tokens=sum(usage.reasoning_output_tokens or 0 for usage in usages),
+        cached_input_tokens=cached_tokens,
+        reasoning_output_tokens=reasoning_tokens,
     )
+
+
+def _add_up(usages: Iterable[TokenUsage]) -> tuple[int, int, int, int]:
+    """Input, output, cached input and reasoning output tokens."""
+    entered = left = cached = reasoning = 0
+    for usage in usages:
+        entered += usage.input_tokens or 0
+        left += usage.output_tokens or 0
+        cached += usage.cached_input_tokens or 0
+        reasoning += usage.reasoning_output_tokens or 0
+    return entered, left, cached, reasoning
 
 
 def _count_failures(uses: Sequence[ToolUse], entries: Sequence[Entry]) -> int:

@@ -18,7 +18,7 @@ class MLflowReader(RecordedCallReader):
 
     name = "mlflow"
     layout = Layout(
-        claimed=("mlflow.spanType", "mlflow.traceRequestId"),
+        claimed=frozenset({"mlflow.spanType", "mlflow.traceRequestId"}),
         inputs=("mlflow.spanInputs",),
         outputs=("mlflow.spanOutputs",),
         kind_keys=("mlflow.spanType",),

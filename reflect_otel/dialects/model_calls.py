@@ -2,35 +2,40 @@
 
 A call shows up twice when the client's own span meets an instrumentation's (the Anthropic SDK), or a framework's
 model span stands around the client's. They are one call when they share a response id, or when one stands under the
-other, or when they overlap under one parent, come from different scopes, ask the same model and do not contradict.
+other, or when they overlap under one parent, come from different scopes, ask the same and do not contradict.
 A stream may be told in two: the call, and once it has ended its answer.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final
 
 from reflect_otel.dialects.span_readers import ReadSpan, merge_readings, merge_usage
 from reflect_otel.dialects.span_tree import SpanTree
 from reflect_otel.model.reading import SpanReading, Work
+from reflect_otel.model.trajectory import Message
+
+_COMPARED: Final = 16
+"""How many calls side by side a span is compared with."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ModelCall:
-    """One model call: the merged reading of all spans that recorded it, and their span ids, outermost first."""
+    """One model call; treat as immutable.
+
+    Attributes:
+        reading: merged from all spans that recorded the call.
+        spans: these spans, outermost first.
+        start_ns, end_ns: earliest start and latest end, Unix nanoseconds.
+    """
 
     reading: SpanReading
     spans: tuple[ReadSpan, ...]
     error: str | None
-
-    @property
-    def start_ns(self) -> int:
-        """Earliest start, Unix nanoseconds."""
-        return min(span.span.start_ns for span in self.spans)
-
-    @property
-    def end_ns(self) -> int:
-        """Latest end, Unix nanoseconds."""
-        return max(span.span.end_ns for span in self.spans)
+    start_ns: int
+    end_ns: int
 
 
 def find_model_calls(spans: Sequence[ReadSpan], tree: SpanTree) -> list[ModelCall]:
@@ -42,10 +47,7 @@ def find_model_calls(spans: Sequence[ReadSpan], tree: SpanTree) -> list[ModelCal
     """
     candidates = [span for span in spans if span.reading.work is Work.MODEL_CALL]
     groups = _Groups(candidates)
-    for layer in _find_layers(candidates, tree):
-        groups.join(*layer)
-    for wrapper in _find_wrappers(candidates, tree):
-        groups.drop(wrapper)
+    _join_layers(candidates, _find_inner(spans, candidates, tree), groups)
     _join_same_response(candidates, groups)
     _join_siblings(candidates, groups)
     _join_late_answers(candidates, groups)
@@ -54,30 +56,36 @@ def find_model_calls(spans: Sequence[ReadSpan], tree: SpanTree) -> list[ModelCal
 
 
 class _Groups:
-    """Disjoint sets of spans, by position."""
+    """Disjoint sets of spans; the first span of each leads it."""
 
     def __init__(self, spans: Sequence[ReadSpan]) -> None:
         self._spans = spans
-        self._leader = {id(span): index for index, span in enumerate(spans)}
+        self._places = {id(span): index for index, span in enumerate(spans)}
+        self._leaders = list(range(len(spans)))
         self._dropped: set[int] = set()
 
     def leader(self, span: ReadSpan) -> int:
-        return self._leader[id(span)]
+        """Position of the span that leads this one's set."""
+        place = self._places[id(span)]
+        while self._leaders[place] != place:
+            self._leaders[place] = place = self._leaders[self._leaders[place]]
+        return place
 
     def join(self, first: ReadSpan, second: ReadSpan) -> None:
+        """Make one set of two."""
         keep, lose = sorted((self.leader(first), self.leader(second)))
-        if keep != lose:
-            for key, leader in self._leader.items():
-                if leader == lose:
-                    self._leader[key] = keep
+        self._leaders[lose] = keep
 
     def drop(self, span: ReadSpan) -> None:
+        """Leave a span out."""
         self._dropped.add(id(span))
 
     def is_dropped(self, span: ReadSpan) -> bool:
+        """True when the span was left out."""
         return id(span) in self._dropped
 
     def members(self) -> list[list[ReadSpan]]:
+        """The sets, without the spans that were left out."""
         groups: dict[int, list[ReadSpan]] = {}
         for span in self._spans:
             if id(span) not in self._dropped:
@@ -85,33 +93,32 @@ class _Groups:
         return list(groups.values())
 
 
-def _inner_calls(candidates: Sequence[ReadSpan], tree: SpanTree) -> dict[int, list[ReadSpan]]:
-    """Model spans directly under each model span, other work between them notwithstanding."""
-    models = {id(span) for span in candidates}
+def _find_inner(
+    spans: Sequence[ReadSpan], candidates: Sequence[ReadSpan], tree: SpanTree
+) -> dict[int, list[ReadSpan]]:
+    """Model spans under each model span, as far as no tool or agent with calls of its own stands between them."""
+    others = [span for span in spans if span.reading.work in (Work.TOOL_RUN, Work.AGENT_RUN)]
+    above = tree.find_nearest(candidates, others)
     inner: dict[int, list[ReadSpan]] = {}
     for span in candidates:
-        outer = next((ancestor for ancestor in tree.ancestors(span) if id(ancestor) in models), None)
+        outer = above.get(span.span.span_id)
         if outer is not None:
             inner.setdefault(id(outer), []).append(span)
     return inner
 
 
-def _find_layers(candidates: Sequence[ReadSpan], tree: SpanTree) -> list[tuple[ReadSpan, ReadSpan]]:
-    """Pairs of an outer and the inner span that record one call; failed tries before it stay calls of their own."""
-    inner = _inner_calls(candidates, tree)
-    pairs = []
+def _join_layers(candidates: Sequence[ReadSpan], inner: Mapping[int, Sequence[ReadSpan]], groups: _Groups) -> None:
+    """Join spans that record one call around each other; leave out those that stand around several calls.
+
+    Failed tries before the call that was answered stay calls of their own.
+    """
     for span in candidates:
-        below = inner.get(id(span), [])
+        below = inner.get(id(span), ())
         answered = [call for call in below if call.error is None]
-        if len(answered) == 1 or (not answered and below):
-            pairs.append((span, answered[0] if answered else below[-1]))
-    return pairs
-
-
-def _find_wrappers(candidates: Sequence[ReadSpan], tree: SpanTree) -> list[ReadSpan]:
-    """Model spans that stand around several answered calls: a loop, not a call."""
-    inner = _inner_calls(candidates, tree)
-    return [span for span in candidates if sum(call.error is None for call in inner.get(id(span), [])) > 1]
+        if len(answered) > 1:
+            groups.drop(span)
+        elif below:
+            groups.join(span, answered[0] if answered else below[-1])
 
 
 def _join_same_response(candidates: Sequence[ReadSpan], groups: _Groups) -> None:
@@ -123,49 +130,73 @@ def _join_same_response(candidates: Sequence[ReadSpan], groups: _Groups) -> None
 
 
 def _join_siblings(candidates: Sequence[ReadSpan], groups: _Groups) -> None:
-    """Spans are in order of start, so only those that start before the first one's end can overlap it."""
-    for index, span in enumerate(candidates):
-        for other in candidates[index + 1 :]:
-            if other.span.start_ns > span.span.end_ns:
+    """Overlapping spans under one parent, each of another scope: one call as far as they do not contradict.
+
+    A span joins the earliest call that its own scope has not recorded yet, so that calls side by side stay apart.
+    """
+    under: dict[tuple[bytes, bytes | None], tuple[deque[list[ReadSpan]], deque[list[ReadSpan]]]] = {}
+    for span in candidates:
+        if groups.is_dropped(span):
+            continue
+        seen_once, joined = under.setdefault((span.span.trace_id, span.span.parent_span_id), (deque(), deque()))
+        for calls in (seen_once, joined):
+            while calls and all(other.span.end_ns < span.span.start_ns for other in calls[0]):
+                calls.popleft()
+            same = next((call for call in islice(calls, _COMPARED) if _may_join(call, span)), None)
+            if same is not None:
+                groups.join(same[0], span)
+                calls.remove(same)
+                joined.append([*same, span])
                 break
-            if _are_one_call(span, other):
-                groups.join(span, other)
+        else:
+            seen_once.append([span])
+
+
+def _may_join(call: Sequence[ReadSpan], span: ReadSpan) -> bool:
+    return all(other.span.end_ns >= span.span.start_ns and _are_one_call(other, span) for other in call)
 
 
 def _are_one_call(span: ReadSpan, other: ReadSpan) -> bool:
     first, second = span.reading, other.reading
-    if span.span.parent_span_id != other.span.parent_span_id or span.span.scope_name == other.span.scope_name:
+    if span.span.scope_name == other.span.scope_name or (span.error is None) != (other.error is None):
         return False
     if first.response_id and second.response_id:
         return first.response_id == second.response_id
-    same_model = first.request_model == second.request_model or not (first.request_model and second.request_model)
-    tokens = (first.usage.input_tokens, second.usage.input_tokens)
-    same_tokens = None in tokens or tokens[0] == tokens[1]
-    return same_model and same_tokens and (span.error is None) == (other.error is None)
+    return (
+        _agree(first.request_model, second.request_model)
+        and _agree(first.usage.input_tokens, second.usage.input_tokens)
+        and _agree(first.usage.output_tokens, second.usage.output_tokens)
+        and _agree(_last_text(first.inputs), _last_text(second.inputs))
+    )
+
+
+def _agree(first: object, second: object) -> bool:
+    return first is None or second is None or first == second
+
+
+def _last_text(inputs: Sequence[Message]) -> str | None:
+    """What the request ends with; layers may tell the rest of it in different forms."""
+    text = inputs[-1].content if inputs else None
+    return " ".join(text.split()) if text else None
 
 
 def _join_late_answers(candidates: Sequence[ReadSpan], groups: _Groups) -> None:
     """A stream's answer may be told by a span of no duration after the call's own, with the same request."""
-    for index, late in enumerate(candidates):
-        if late.span.start_ns != late.span.end_ns or not late.reading.outputs:
-            continue
-        for span in reversed(candidates[:index]):
-            if _is_answered_by(span, late):
-                groups.join(span, late)
-                break
-
-
-def _is_answered_by(span: ReadSpan, late: ReadSpan) -> bool:
-    return (
-        span.span.parent_span_id == late.span.parent_span_id
-        and span.span.scope_name == late.span.scope_name
-        and span.error is None
-        and not span.reading.outputs
-        and span.reading.inputs == late.reading.inputs != ()
-    )
+    unanswered: dict[tuple[bytes | None, str], deque[ReadSpan]] = {}
+    for span in candidates:
+        waiting = unanswered.setdefault((span.span.parent_span_id, span.span.scope_name), deque(maxlen=_COMPARED))
+        if span.span.start_ns == span.span.end_ns and span.reading.outputs:
+            call = next((call for call in reversed(waiting) if call.reading.inputs == span.reading.inputs), None)
+            if call is not None:
+                groups.join(call, span)
+        elif span.error is None and span.reading.inputs and not span.reading.outputs:
+            waiting.append(span)
 
 
 def _merge(members: Sequence[ReadSpan]) -> ModelCall:
+    first = members[0]
+    if len(members) == 1:
+        return ModelCall(first.reading, (first,), first.error, first.span.start_ns, first.span.end_ns)
     fullest = max(members, key=lambda span: len(span.reading.inputs) + len(span.reading.outputs))
     others = [span.reading for span in members if span is not fullest]
     reading = merge_readings(fullest.reading, *others)
@@ -173,5 +204,10 @@ def _merge(members: Sequence[ReadSpan]) -> ModelCall:
         if member.reading.from_client:
             reading = replace(reading, usage=merge_usage(member.reading.usage, reading.usage))
     failed = all(member.error is not None for member in members)
-    error = next((member.error for member in members if member.error), None) if failed else None
-    return ModelCall(reading, tuple(members), error)
+    return ModelCall(
+        reading,
+        tuple(members),
+        next((member.error for member in members if member.error), None) if failed else None,
+        min(member.span.start_ns for member in members),
+        max(member.span.end_ns for member in members),
+    )

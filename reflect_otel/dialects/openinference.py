@@ -29,12 +29,14 @@ _WORK: Final = {
     "RERANKER": Work.RETRIEVAL,
 }
 _MAX_NESTING: Final = 4
-_CLAIMED: Final = (
-    SPAN_KIND,
-    "llm.model_name",
-    "llm.input_messages.0.message.role",
-    "llm.output_messages.0.message.role",
-    "llm.token_count.prompt",
+_CLAIMED: Final = frozenset(
+    {
+        SPAN_KIND,
+        "llm.model_name",
+        "llm.input_messages.0.message.role",
+        "llm.output_messages.0.message.role",
+        "llm.token_count.prompt",
+    }
 )
 
 
@@ -47,7 +49,7 @@ class OpenInferenceReader:
 
     def claims(self, span: SpanRecord, _logs: Sequence[LogRecord]) -> bool:
         """True when the span carries OpenInference's kind or its model attributes."""
-        return any(key in span.attributes for key in _CLAIMED)
+        return not _CLAIMED.isdisjoint(span.attributes)
 
     def read(self, span: SpanRecord, _logs: Sequence[LogRecord]) -> SpanReading:
         """Read the span."""

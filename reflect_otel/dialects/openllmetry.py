@@ -32,16 +32,18 @@ _REQUEST_TYPES: Final = {
     "completion": Work.MODEL_CALL,
     "embedding": Work.EMBEDDING,
 }
-_CLAIMED: Final = (
-    SPAN_KIND,
-    ENTITY_INPUT,
-    "traceloop.workflow.name",
-    "traceloop.entity.name",
-    "llm.request.type",
-    "gen_ai.prompt.0.role",
-    "gen_ai.prompt.0.content",
-    "gen_ai.completion.0.content",
-    "gen_ai.completion.0.role",
+_CLAIMED: Final = frozenset(
+    {
+        SPAN_KIND,
+        ENTITY_INPUT,
+        "traceloop.workflow.name",
+        "traceloop.entity.name",
+        "llm.request.type",
+        "gen_ai.prompt.0.role",
+        "gen_ai.prompt.0.content",
+        "gen_ai.completion.0.content",
+        "gen_ai.completion.0.role",
+    }
 )
 _CONVERSATION: Final = tuple(
     f"traceloop.association.properties.{key}" for key in ("session_id", "conversation_id", "thread_id", "chat_id")
@@ -57,7 +59,7 @@ class OpenLLMetryReader:
 
     def claims(self, span: SpanRecord, _logs: Sequence[LogRecord]) -> bool:
         """True when the span carries an attribute that only Traceloop's packages write."""
-        return any(key in span.attributes for key in _CLAIMED)
+        return not _CLAIMED.isdisjoint(span.attributes)
 
     def read(self, span: SpanRecord, _logs: Sequence[LogRecord]) -> SpanReading:
         """Read the span."""

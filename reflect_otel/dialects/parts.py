@@ -33,9 +33,23 @@ _RESULT_TYPES: Final = frozenset(
         "tool_call_result",
     }
 )
+_TEXT_TYPES: Final = frozenset({"", "text", "input_text", "output_text", "refusal", "TextBlock"})
 _REASONING_TYPES: Final = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
 _CALL_KEYS: Final = ("functionCall", "function_call", "toolUse", "tool_call", "tool_use")
 _RESULT_KEYS: Final = ("functionResponse", "function_response", "toolResult", "tool_call_result", "tool_result")
+_OTHER_MARKS: Final = frozenset({"message_content", "thought", "reasoningContent", *_CALL_KEYS, *_RESULT_KEYS})
+"""What tells that a part is something else than its type says."""
+_KIND_KEYS: Final = ("type", "part_kind", "block_type", "kind")
+_TEXT_KEYS: Final = (
+    "text",
+    "content",
+    "thinking",
+    "reasoning",
+    "summary",
+    "refusal",
+    "reasoningContent",
+    "reasoningText",
+)
 _ID_KEYS: Final = ("call_id", "tool_call_id", "toolCallId", "toolUseId", "tool_use_id", "id")
 _NAME_KEYS: Final = ("name", "toolName", "tool_name", "function_name", "tool")
 _ARGUMENT_KEYS: Final = ("arguments", "args", "input", "parameters", "tool_input", "arguments_json", "kwargs")
@@ -74,14 +88,16 @@ def _add(content: Content, value: Any, depth: int) -> None:
         return
     elif isinstance(value, dict):
         _add_part(content, value, depth)
-    elif isinstance(value, Iterable) and not isinstance(value, bytes):
+    elif isinstance(value, (list, tuple)):
         for item in value:
             _add(content, item, depth + 1)
 
 
 def _add_part(content: Content, part: Mapping[str, Any], depth: int) -> None:
-    kind = find_word(part, ("type", "part_kind", "block_type", "kind"))
-    if isinstance(part.get("message_content"), dict):
+    kind = find_word(part, _KIND_KEYS)
+    if kind in _TEXT_TYPES and _OTHER_MARKS.isdisjoint(part):
+        content.texts += _texts(part, depth) or _describe_other(part, kind, depth)
+    elif isinstance(part.get("message_content"), dict):
         _add_part(content, part["message_content"], depth + 1)
     elif (call := part if kind in _CALL_TYPES else _inner(part, _CALL_KEYS)) is not None:
         content.calls.append(read_tool_call(call))
@@ -90,9 +106,7 @@ def _add_part(content: Content, part: Mapping[str, Any], depth: int) -> None:
     elif kind in _REASONING_TYPES or part.get("thought") is True or "reasoningContent" in part:
         content.reasoning += _texts(part, depth)
     else:
-        texts = (
-            _texts(part, depth) if kind in ("", "text", "input_text", "output_text", "refusal", "TextBlock") else []
-        )
+        texts = _texts(part, depth) if kind in _TEXT_TYPES else []
         content.texts += texts or _describe_other(part, kind, depth)
 
 
@@ -105,20 +119,11 @@ def _inner(part: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]
 
 
 def _texts(part: Mapping[str, Any], depth: int) -> list[str]:
-    for key in (
-        "text",
-        "content",
-        "thinking",
-        "reasoning",
-        "summary",
-        "refusal",
-        "reasoningContent",
-        "reasoningText",
-    ):
+    for key in _TEXT_KEYS:
         value = part.get(key)
         if isinstance(value, str):
             return [value]
-        if isinstance(value, dict | list | tuple) and value:
+        if isinstance(value, (dict, list, tuple)) and value:
             inner = Content()
             _add(inner, value, depth + 1)
             if inner.texts or inner.reasoning:

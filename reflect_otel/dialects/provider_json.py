@@ -133,7 +133,7 @@ def _answers(value: Any, depth: int) -> tuple[Message, ...]:
             return (Message(role=Role.ASSISTANT, content=inner),)
         if isinstance(inner, dict) and isinstance(value.get("message"), dict):
             return read_messages(value, Role.ASSISTANT)
-        if isinstance(inner, list) and inner and isinstance(inner[0], dict | list) and not _is_message(inner[0]):
+        if isinstance(inner, list) and inner and isinstance(inner[0], (dict, list)) and not _is_message(inner[0]):
             return tuple(message for item in inner for message in _answers(item, depth + 1))
         return _answers(inner, depth + 1)
     if isinstance(value, list) and value and isinstance(value[0], list):

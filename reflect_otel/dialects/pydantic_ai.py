@@ -16,7 +16,9 @@ from reflect_otel.model.spans import LogRecord, SpanRecord
 from reflect_otel.model.trajectory import Role
 
 _MESSAGE_KEYS: Final = ("pydantic_ai.all_messages", "all_messages_events")
-_CLAIMED: Final = (*_MESSAGE_KEYS, "agent_name", "tool_arguments", "final_result", "model_request_parameters")
+_CLAIMED: Final = frozenset(
+    {*_MESSAGE_KEYS, "agent_name", "tool_arguments", "final_result", "model_request_parameters"}
+)
 
 
 class PydanticAIReader:
@@ -28,7 +30,7 @@ class PydanticAIReader:
 
     def claims(self, span: SpanRecord, _logs: Sequence[LogRecord]) -> bool:
         """True when the span carries one of pydantic-ai's own attributes."""
-        return any(key in span.attributes for key in _CLAIMED)
+        return not _CLAIMED.isdisjoint(span.attributes)
 
     def read(self, span: SpanRecord, _logs: Sequence[LogRecord]) -> SpanReading:
         """Read the span."""
@@ -59,4 +61,4 @@ class PydanticAIReader:
 
 
 def _read_cost(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 else None

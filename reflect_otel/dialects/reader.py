@@ -5,12 +5,14 @@ conversation; pair tool calls with results; add up. Pure and total: whatever arr
 could not be read is in its ``problems``.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import Any
 
 from reflect_otel import attributes as keys
-from reflect_otel.dialects.conversation import Entry, Transcript
+from reflect_otel.dialects.conversation import Transcript
 from reflect_otel.dialects.identity import (
     find_agent,
     find_final_response,
@@ -23,6 +25,7 @@ from reflect_otel.dialects.metrics import build_execution_metrics, build_metrics
 from reflect_otel.dialects.model_calls import ModelCall, find_model_calls
 from reflect_otel.dialects.span_readers import ReadSpan, group_logs, read_span
 from reflect_otel.dialects.span_tree import SpanTree
+from reflect_otel.dialects.threads import Entry
 from reflect_otel.dialects.tool_pairing import ToolUse, build_turn, complete_turns, find_tool_uses
 from reflect_otel.model.reading import SpanReading, TokenUsage, Work
 from reflect_otel.model.spans import Run
@@ -99,33 +102,42 @@ def _add_account(transcript: Transcript, account: SpanReading) -> list[_Decision
     questions = [index for index, message in enumerate(told) if message.role is Role.USER]
     asked = questions[-1] + 1 if questions else 0
     transcript.add_exchange(told[:asked], told[asked:])
-    answers = [entry for entry in transcript.entries[asked:] if entry.message.role is Role.ASSISTANT]
+    answers = [entry for entry in islice(transcript.entries(), asked, None) if entry.message.role is Role.ASSISTANT]
     return [_Decision(entry, None) for entry in answers]
 
 
 def _insert_unasked(transcript: Transcript, decisions: Sequence[_Decision], uses: Sequence[ToolUse]) -> None:
     """Tool executions that no answer asks for go where they happened: after the last call that began before."""
+    unasked = [use for use in uses if use.call is None]
+    if not unasked:
+        return
     waiting: dict[int, list[ToolUse]] = {}
-    for use in uses:
-        if use.call is None:
-            began = [index for index, decision in enumerate(decisions) if _started(decision) <= use.start_ns]
-            waiting.setdefault(began[-1] if began else -1, []).append(use)
+    starts = list(accumulate((_started(decision) for decision in decisions), max))
+    for use in unasked:
+        waiting.setdefault(bisect_right(starts, use.start_ns) - 1, []).append(use)
+    ends = list(accumulate((decision.end for decision in decisions), _later))
+    opening = _last_opening(transcript.entries())
     for index, together in waiting.items():
-        after = next((decisions[i].end for i in range(index, -1, -1) if decisions[i].end is not None), None)
-        if after is None and transcript.entries and index < 0:
-            after = _last_opening(transcript.entries)
+        after = ends[index] if index >= 0 else opening
         for message in build_turn(together):
             after = transcript.insert_after(after, message)
+
+
+def _later(before: Entry | None, end: Entry | None) -> Entry | None:
+    return end or before
 
 
 def _started(decision: _Decision) -> int:
     return decision.call.start_ns if decision.call is not None else 0
 
 
-def _last_opening(entries: Sequence[Entry]) -> Entry | None:
+def _last_opening(entries: Iterable[Entry]) -> Entry | None:
     """The last message before the first one of this run's own."""
-    opening = [entry for entry in entries if not entry.is_new]
-    return opening[-1] if opening else None
+    last = None
+    for entry in entries:
+        if not entry.is_new:
+            last = entry
+    return last
 
 
 def _build_trajectory(
@@ -137,7 +149,7 @@ def _build_trajectory(
     transcript: Transcript,
     decisions: Sequence[_Decision],
 ) -> Trajectory:
-    entries = transcript.entries
+    entries = list(transcript.entries())
     messages = tuple(entry.message for entry in entries)
     steps = _build_steps(decisions, entries, messages)
     metrics = build_metrics(calls, uses, entries, len(steps), _agent_totals(spans, tree))
@@ -210,7 +222,7 @@ def _total_cost(spans: Sequence[ReadSpan], calls: Sequence[ModelCall]) -> float 
     costs = [call.reading.cost_usd for call in calls if call.reading.cost_usd is not None]
     if not costs:
         values = (span.span.attributes.get(keys.REFLECT_COST_USD) for span in spans)
-        costs = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+        costs = [float(value) for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
     return sum(costs) if costs else None
 
 

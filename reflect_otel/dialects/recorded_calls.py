@@ -38,7 +38,7 @@ _ANSWER_KEYS: Final = ("output", "result", "answer", "response", "text", "conten
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What one instrumentation calls things; every tuple is in order of preference.
+    """What one instrumentation calls things; tuples are in order of preference.
 
     Attributes:
         claimed: attributes of which any one marks a span of this dialect.
@@ -48,7 +48,7 @@ class Layout:
         usage_keys: an object of token counts.
     """
 
-    claimed: tuple[str, ...]
+    claimed: frozenset[str]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     kind_keys: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class RecordedCallReader:
 
     def claims(self, span: SpanRecord, _logs: Sequence[LogRecord]) -> bool:
         """True when the span carries one of the layout's own attributes."""
-        return any(key in span.attributes for key in self.layout.claimed)
+        return not self.layout.claimed.isdisjoint(span.attributes)
 
     def read(self, span: SpanRecord, _logs: Sequence[LogRecord]) -> SpanReading:
         """Read the span."""

@@ -38,19 +38,21 @@ _OPERATIONS: Final = {
     "retrieval": Work.RETRIEVAL,
     "vector_db_retrieve": Work.RETRIEVAL,
 }
-_CLAIMED: Final = (
-    keys.GEN_AI_OPERATION_NAME,
-    keys.GEN_AI_REQUEST_MODEL,
-    keys.GEN_AI_PROVIDER_NAME,
-    "gen_ai.system",
-    keys.GEN_AI_INPUT_MESSAGES,
-    keys.GEN_AI_OUTPUT_MESSAGES,
-    keys.GEN_AI_TOOL_NAME,
-    keys.GEN_AI_AGENT_NAME,
-    keys.GEN_AI_CONVERSATION_ID,
-    keys.GEN_AI_RESPONSE_MODEL,
-    keys.GEN_AI_USAGE_INPUT_TOKENS,
-    "gen_ai.usage.prompt_tokens",
+_CLAIMED: Final = frozenset(
+    {
+        keys.GEN_AI_OPERATION_NAME,
+        keys.GEN_AI_REQUEST_MODEL,
+        keys.GEN_AI_PROVIDER_NAME,
+        "gen_ai.system",
+        keys.GEN_AI_INPUT_MESSAGES,
+        keys.GEN_AI_OUTPUT_MESSAGES,
+        keys.GEN_AI_TOOL_NAME,
+        keys.GEN_AI_AGENT_NAME,
+        keys.GEN_AI_CONVERSATION_ID,
+        keys.GEN_AI_RESPONSE_MODEL,
+        keys.GEN_AI_USAGE_INPUT_TOKENS,
+        "gen_ai.usage.prompt_tokens",
+    }
 )
 
 
@@ -63,8 +65,7 @@ class SemconvReader:
 
     def claims(self, span: SpanRecord, logs: Sequence[LogRecord]) -> bool:
         """True when the span, or its details event, carries any of the conventions' leading attributes."""
-        attributes = span.attributes
-        return any(key in attributes for key in _CLAIMED) or any(log.event_name == DETAILS_EVENT for log in logs)
+        return not _CLAIMED.isdisjoint(span.attributes) or any(log.event_name == DETAILS_EVENT for log in logs)
 
     def read(self, span: SpanRecord, logs: Sequence[LogRecord]) -> SpanReading:
         """Read the span; a details event among its logs or span events fills what the span itself lacks."""
@@ -89,6 +90,8 @@ class SemconvReader:
 
 
 def _with_details(span: SpanRecord, logs: Sequence[LogRecord]) -> Attributes:
+    if not logs and not span.events:
+        return span.attributes
     details = [log.attributes for log in logs if log.event_name == DETAILS_EVENT]
     details += [event.attributes for event in span.events if event.name == DETAILS_EVENT]
     if not details:
@@ -147,10 +150,14 @@ _REASONING_TOKENS: Final = (
     "gen_ai.usage.details.reasoning_tokens",
     "gen_ai.usage.output_tokens.reasoning",
 )
+_USAGE_KEYS: Final = frozenset((*_INPUT_TOKENS, *_OUTPUT_TOKENS, *_CACHED_TOKENS, *_REASONING_TOKENS))
+_NO_USAGE: Final = TokenUsage()
 
 
 def read_usage(attributes: Mapping[str, Any]) -> TokenUsage:
     """Token counts under their current or former names."""
+    if _USAGE_KEYS.isdisjoint(attributes):
+        return _NO_USAGE
     return TokenUsage(
         input_tokens=find_number(attributes, *_INPUT_TOKENS),
         output_tokens=find_number(attributes, *_OUTPUT_TOKENS),

@@ -8,7 +8,8 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, Final
+from operator import attrgetter
+from typing import Final
 
 from reflect_otel import attributes as keys
 from reflect_otel.dialects.decoding import find_text
@@ -26,9 +27,9 @@ _SET_UP: Final = frozenset({"create_agent", "create_memory_store"})
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class ReadSpan:
-    """A span with what was read from it.
+    """A span with what was read from it; treat as immutable.
 
     Attributes:
         dialects: names of the readers that contributed.
@@ -76,19 +77,24 @@ def _claims(reader: DialectReader, span: SpanRecord, logs: Sequence[LogRecord]) 
 
 def read_span(span: SpanRecord, logs: Sequence[LogRecord]) -> ReadSpan:
     """Read one span with the log records that belong to it; never raises."""
-    reading = SpanReading()
+    reading: SpanReading | None = None
     dialects: list[str] = []
+    problems: list[str] = []
     for reader in find_readers():
-        if (dialects and reader.is_last_resort) or not _claims(reader, span, logs):
-            continue
         try:
+            if (dialects and reader.is_last_resort) or not reader.claims(span, logs):
+                continue
             own = reader.read(span, logs)
         except Exception as error:  # noqa: BLE001 - a reader's fault is a reported problem, not a lost run
             reason = f"span {span.span_id.hex()}: the {reader.name} reader failed: {type(error).__name__}: {error}"
-            reading = replace(reading, problems=(*reading.problems, reason[:300]))
+            problems.append(reason[:300])
             continue
-        reading = merge_readings(reading, own) if dialects or reading.problems else own
+        reading = own if reading is None else merge_readings(reading, own)
         dialects.append(reader.name)
+    if reading is None:
+        reading = SpanReading()
+    if problems:
+        reading = replace(reading, problems=(*problems, *reading.problems))
     return ReadSpan(span, reading, tuple(dialects), find_error(span))
 
 
@@ -105,43 +111,40 @@ def find_error(span: SpanRecord) -> str | None:
 
 
 _MERGED_BY_PART: Final = frozenset({"usage", "tool", "problems"})
-_UNKNOWN: Final = tuple(
-    (item.name, getattr(SpanReading(), item.name)) for item in fields(SpanReading) if item.name not in _MERGED_BY_PART
-)
-"""Field names with the value that says nothing."""
+_FACTS: Final = tuple(item.name for item in fields(SpanReading) if item.name not in _MERGED_BY_PART)
+_read_facts: Final = attrgetter(*_FACTS)
+_NOTHING: Final = _read_facts(SpanReading())
+"""What each of these facts is where a reading says nothing of it."""
 
 
 def merge_readings(first: SpanReading, *others: SpanReading) -> SpanReading:
     """One reading from several of the same work: each fact from the first that knows it."""
     merged = first
     for other in others:
-        changes: dict[str, Any] = {
-            name: getattr(other, name)
-            for name, unknown in _UNKNOWN
-            if getattr(merged, name) == unknown and getattr(other, name) != unknown
-        }
-        if other.usage != _NO_USAGE:
-            changes["usage"] = merge_usage(merged.usage, other.usage)
-        if other.tool is not None:
-            changes["tool"] = merge_tool_runs(merged.tool, other.tool)
-        if other.problems:
-            changes["problems"] = tuple(dict.fromkeys(merged.problems + other.problems))
-        if changes:
-            merged = replace(merged, **changes)
+        told = zip(_FACTS, _read_facts(merged), _read_facts(other), _NOTHING, strict=True)
+        facts = {name: theirs if mine == unknown else mine for name, mine, theirs, unknown in told}
+        merged = SpanReading(
+            **facts,
+            usage=merge_usage(merged.usage, other.usage),
+            tool=merge_tool_runs(merged.tool, other.tool),
+            problems=tuple(dict.fromkeys(merged.problems + other.problems)) if other.problems else merged.problems,
+        )
     return merged
+
+
+_NO_USAGE: Final = TokenUsage()
 
 
 def merge_usage(first: TokenUsage, second: TokenUsage) -> TokenUsage:
     """Each count from the first that knows it."""
+    if second == _NO_USAGE or first is second:
+        return first
     return TokenUsage(
         input_tokens=_either(first.input_tokens, second.input_tokens),
         output_tokens=_either(first.output_tokens, second.output_tokens),
         cached_input_tokens=_either(first.cached_input_tokens, second.cached_input_tokens),
         reasoning_output_tokens=_either(first.reasoning_output_tokens, second.reasoning_output_tokens),
     )
-
-
-_NO_USAGE: Final = TokenUsage()
 
 
 def _either(first: int | None, second: int | None) -> int | None:

@@ -79,14 +79,14 @@ def _looks_like_chat(value: Any) -> bool:
 
 def _is_conversation(value: Any) -> bool:
     """A message, a list that begins with one, or an object around either."""
-    if isinstance(value, list | tuple) and value:
+    if isinstance(value, (list, tuple)) and value:
         return _is_conversation(value[0])
     if not isinstance(value, dict):
         return False
     if not (_ROLE_KEYS | _RESPONSE_KEYS).isdisjoint(value):
         return True
     inner = value.get("messages") or value.get("contents") or value.get("message")
-    return isinstance(inner, list | tuple | dict) and _is_conversation(inner)
+    return isinstance(inner, (list, tuple, dict)) and _is_conversation(inner)
 
 
 def _read_calls(

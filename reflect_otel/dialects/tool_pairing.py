@@ -4,16 +4,22 @@ A result comes from the next call's history or from the tool's own span. Whichev
 other: a result that was never sent back, a call that no recorded answer holds.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import islice
+from typing import Final
 
-from reflect_otel.dialects.conversation import Entry, Transcript
+from reflect_otel.dialects.conversation import Transcript
 from reflect_otel.dialects.decoding import write_text
 from reflect_otel.dialects.span_readers import ReadSpan, merge_tool_runs
 from reflect_otel.dialects.span_tree import SpanTree
+from reflect_otel.dialects.threads import Entry
 from reflect_otel.model.reading import ToolRun, Work
 from reflect_otel.model.trajectory import Message, Role, ToolCall, ToolResponse
+
+_COMPARED: Final = 16
+"""How many executions of one tool are searched for a call's arguments."""
 
 
 @dataclass(eq=False, slots=True)
@@ -42,17 +48,19 @@ class _Turn:
 def find_tool_uses(spans: Sequence[ReadSpan], tree: SpanTree) -> list[ToolUse]:
     """The run's tool executions in order of their start; a tool span under one of the same name counts once."""
     tools = [span for span in spans if span.reading.work is Work.TOOL_RUN and span.reading.tool is not None]
-    uses: dict[int, ToolUse] = {}
+    above = tree.find_nearest(tools)
+    uses: dict[bytes, ToolUse] = {}
     by_call: dict[str, ToolUse] = {}
     for span in tools:
         run = _with_error(span)
-        outer = next((uses[id(above)] for above in tree.ancestors(span) if id(above) in uses), None)
-        same = outer if outer is not None and outer.run.name in ("", run.name) else by_call.get(run.call_id or "")
+        outer = above.get(span.span.span_id)
+        around = uses.get(outer.span.span_id) if outer is not None else None
+        same = around if around is not None and around.run.name in ("", run.name) else by_call.get(run.call_id or "")
         if same is None:
             same = ToolUse(run, span.span.start_ns, span.span.end_ns)
         else:
             same.run = merge_tool_runs(same.run, run) or run
-        uses[id(span)] = same
+        uses[span.span.span_id] = same
         if run.call_id:
             by_call[run.call_id] = same
     return list(dict.fromkeys(uses.values()))
@@ -65,15 +73,15 @@ def _with_error(span: ReadSpan) -> ToolRun:
 
 def complete_turns(transcript: Transcript, uses: Sequence[ToolUse]) -> None:
     """Pair the calls of this run with tool messages and tool spans, and add the tool messages that are missing."""
-    free = list(uses)
-    known = {call.id for entry in transcript.entries for call in entry.message.tool_calls or () if call.id}
-    for turn in list(_find_turns(transcript.entries)):
+    entries = list(transcript.entries())
+    free = _FreeUses(uses, {call.id for entry in entries for call in entry.message.tool_calls or () if call.id})
+    for turn in _find_turns(entries):
         calls = turn.entry.message.tool_calls or ()
         waiting = list(turn.answers)
         paired: list[tuple[ToolCall, Entry | None, ToolUse | None]] = []
         for call in calls:
             answer = _take_answer(call, waiting, calls)
-            use = _take_use(call, answer, free, known) if turn.entry.is_new else None
+            use = free.take(call, answer) if turn.entry.is_new else None
             paired.append((call, answer, use))
         last = turn.answers[-1] if turn.answers else turn.entry
         for call, answer, use in paired:
@@ -83,8 +91,49 @@ def complete_turns(transcript: Transcript, uses: Sequence[ToolUse]) -> None:
                 last = transcript.insert_after(last, _build_answer(call, use.run))
 
 
-def _find_turns(entries: Sequence[Entry]) -> Iterator[_Turn]:
-    open_turns: list[_Turn] = []
+class _FreeUses:
+    """Tool executions that no call has been paired with yet.
+
+    Args:
+        uses: all executions.
+        asked: ids of all calls: an execution with one of them belongs to that call alone.
+    """
+
+    def __init__(self, uses: Sequence[ToolUse], asked: Collection[str]) -> None:
+        self._by_id = {use.run.call_id: use for use in uses if use.run.call_id}
+        self._by_name: dict[str, deque[ToolUse]] = {}
+        for use in uses:
+            if use.run.call_id not in asked:
+                self._by_name.setdefault(_short_name(use.run.name), deque()).append(use)
+
+    def take(self, call: ToolCall, answer: Entry | None) -> ToolUse | None:
+        """The execution of this call: same id, else the id of its answer, else same name.
+
+        Of several with the name, the one with the same arguments.
+        """
+        response = answer.message.tool_response if answer is not None else None
+        ids = (call.id or "", response.id if response is not None else "")
+        by_id = (use for name in ids if (use := self._by_id.get(name)) is not None and use.call is None)
+        use = next(by_id, None) or self._find_named(call)
+        if use is not None:
+            use.call = call
+        return use
+
+    def _find_named(self, call: ToolCall) -> ToolUse | None:
+        waiting = self._by_name.get(_short_name(call.name), deque())
+        while waiting and waiting[0].call is not None:
+            waiting.popleft()
+        near = islice(waiting, _COMPARED)
+        named = [use for use in near if use.call is None and _same_name(use.run.name, call.name)]
+        return next((use for use in named if use.run.arguments == call.arguments), named[0] if named else None)
+
+
+def _short_name(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
+
+
+def _find_turns(entries: Iterable[Entry]) -> list[_Turn]:
+    turns: list[_Turn] = []
     turn: _Turn | None = None
     for entry in entries:
         message = entry.message
@@ -94,10 +143,10 @@ def _find_turns(entries: Sequence[Entry]) -> Iterator[_Turn]:
         elif message.role is Role.ASSISTANT:
             turn = _Turn(entry, []) if message.tool_calls else None
             if turn is not None:
-                open_turns.append(turn)
+                turns.append(turn)
         elif message.role is Role.USER:
             turn = None
-    yield from open_turns
+    return turns
 
 
 def _take_answer(call: ToolCall, waiting: list[Entry], calls: Sequence[ToolCall]) -> Entry | None:
@@ -116,24 +165,6 @@ def _take_answer(call: ToolCall, waiting: list[Entry], calls: Sequence[ToolCall]
         or take(entry for entry, response in responses if response.name == call.name and response.id not in others)
         or take(entry for entry, response in responses if not response.name and response.id not in others)
     )
-
-
-def _take_use(call: ToolCall, answer: Entry | None, free: list[ToolUse], known: set[str]) -> ToolUse | None:
-    """The tool span for this call: same id, else the id of its answer, else same name.
-
-    Of several with the name, the one with the same arguments; never one whose id belongs to another call.
-    """
-    response = answer.message.tool_response if answer is not None else None
-    ids = {call.id, response.id if response is not None else None} - {None, ""}
-    open_uses = [use for use in free if use.run.call_id in ids or use.run.call_id not in known]
-    named = [use for use in open_uses if _same_name(use.run.name, call.name)]
-    by_id = [use for use in open_uses if use.run.call_id in ids]
-    by_arguments = [use for use in named if use.run.arguments == call.arguments]
-    use = next(chain(by_id, by_arguments, named), None)
-    if use is not None:
-        free.remove(use)
-        use.call = call
-    return use
 
 
 def _same_name(first: str, second: str) -> bool:

@@ -7,6 +7,7 @@ from reflect_otel.dialects.decoding import decode
 from reflect_otel.dialects.parts import find, read_arguments, read_tool_response
 from reflect_otel.model.reading import ToolRun
 
+_ENVELOPE_MARKS: Final = ("tool_call_id", "isError")
 _OUTPUT_ENVELOPES: Final = ("output", "result", "outputs", "value")
 
 
@@ -46,6 +47,8 @@ def _read_input(value: Any) -> tuple[dict[str, Any], str | None]:
 
 
 def _read_output(value: Any) -> tuple[Any, str | None, str | None]:
+    if isinstance(value, str) and not any(mark in value for mark in _ENVELOPE_MARKS):
+        return unquote(value), None, None
     decoded = decode(value)
     if isinstance(decoded, list) and len(decoded) == 1:
         decoded = decoded[0]

@@ -19,6 +19,7 @@ from reflect_otel.model.trajectory import Message, Role
 
 OPERATION: Final = "ai.operationId"
 
+_CLAIMED: Final = frozenset({OPERATION, "ai.model.id", "ai.toolCall.name"})
 _AGENT_OPERATIONS: Final = ("ai.generateText", "ai.streamText", "ai.generateObject", "ai.streamObject")
 _METADATA: Final = "ai.telemetry.metadata."
 _SESSION_KEYS: Final = tuple(
@@ -37,9 +38,7 @@ class VercelAIReader:
 
     def claims(self, span: SpanRecord, _logs: Sequence[LogRecord]) -> bool:
         """True for spans of the AI SDK."""
-        return (
-            OPERATION in span.attributes or "ai.model.id" in span.attributes or "ai.toolCall.name" in span.attributes
-        )
+        return not _CLAIMED.isdisjoint(span.attributes)
 
     def read(self, span: SpanRecord, _logs: Sequence[LogRecord]) -> SpanReading:
         """Read the span."""

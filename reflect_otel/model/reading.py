@@ -50,9 +50,11 @@ class ToolRun:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SpanReading:
     """The facts on one span; a field a dialect cannot tell stays empty, so that another one may fill it.
+
+    Treat as immutable; not ``frozen`` because reading builds tens of thousands a second.
 
     Attributes:
         inputs: what the model (or agent) was given, system prompt first.
