@@ -28,6 +28,11 @@ class Transcript:
         self._keys: dict[int, tuple[Message, Key]] = {}
         self._prompts: set[str | None] = set()
 
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing has been told yet."""
+        return self._first is None
+
     def entries(self) -> Iterator[Entry]:
         """The messages in order."""
         entry = self._first
@@ -140,7 +145,9 @@ class Transcript:
             if message.role is Role.SYSTEM:
                 if message.content not in self._prompts:
                     self._prompts.add(message.content)
-                    self._link(self._last, Entry(message, is_new=False))
+                    is_late = bool(thread.entries) and not thread.is_prompted
+                    self._link(thread.entries[0].before if is_late else self._last, Entry(message, is_new=False))
+                thread.is_prompted = True
                 continue
             if spoken >= known:
                 last = self._append(thread, message, keys[spoken], is_new=is_new)

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from reflect_otel.dialects.decoding import decode, find_text
 from reflect_otel.dialects.parts import find_mapping
-from reflect_otel.dialects.provider_json import read_provider_usage
 from reflect_otel.dialects.recorded_calls import Layout, RecordedCallReader
+from reflect_otel.dialects.token_counts import read_provider_usage
 from reflect_otel.model.reading import SpanReading, TokenUsage, Work
 from reflect_otel.model.spans import Attributes, LogRecord, SpanRecord
 

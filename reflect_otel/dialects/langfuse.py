@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from reflect_otel import attributes as keys
 from reflect_otel.dialects.decoding import decode, find_number, find_text, read_number
-from reflect_otel.dialects.provider_json import read_token_counts
 from reflect_otel.dialects.recorded_calls import OBSERVATION_KINDS, Layout, RecordedCallReader
+from reflect_otel.dialects.token_counts import read_token_counts
 from reflect_otel.dialects.tool_values import unquote
 from reflect_otel.model.reading import SpanReading, TokenUsage, Work
 from reflect_otel.model.spans import Attributes, LogRecord, SpanRecord

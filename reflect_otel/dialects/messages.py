@@ -6,13 +6,22 @@ A tool result that travels inside a user message becomes a message of role ``too
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any, Final
 
 from reflect_otel.dialects.decoding import MAX_DEPTH, decode, write_text
 from reflect_otel.dialects.object_repr import read_object_repr
-from reflect_otel.dialects.parts import Content, find, find_word, read_content, read_tool_call, read_tool_response
+from reflect_otel.dialects.parts import (
+    Content,
+    find,
+    find_mapping,
+    find_word,
+    read_content,
+    read_tool_call,
+    read_tool_response,
+)
+from reflect_otel.dialects.token_counts import read_provider_usage
 from reflect_otel.model.trajectory import Message, Role, ToolCall, ToolResponse
 
 _REMEMBERED_CHARACTERS: Final = 128 * 1024
@@ -53,10 +62,12 @@ _RESULT_ITEMS: Final = frozenset(
     {"function_call_output", "tool_call_response", "custom_tool_call_output", "tool_result"}
 )
 _ENVELOPE_KEYS: Final = frozenset({"lc", "data", "message", "messages"})
+_BESIDE_MESSAGE: Final = ("finish_reason", "tool_calls", "thought", "function")
 _ROLE_KEYS: Final = ("role", "type", "author", "source")
 _CONTENT_KEYS: Final = ("parts", "contents", "content", "blocks", "text", "content_blocks")
 _CALL_KEYS: Final = frozenset({"tool_calls", "toolCalls", "additional_kwargs", "function_call"})
 _REASONING_KEYS: Final = ("reasoning_content", "reasoning", "thinking")
+_USAGE_PLACES: Final = frozenset({"usage", "usage_metadata", "meta", "response_metadata"})
 _FINISH_KEYS: Final = ("finish_reason", "stop_reason", "finishReason")
 _LANGCHAIN_TYPES: Final = frozenset({"human", "ai", "system", "tool", "function", "developer", "AIMessageChunk"})
 
@@ -193,7 +204,7 @@ def _unwrap(entry: Mapping[str, Any]) -> Any:
         return {**entry["data"], "role": entry["data"].get("role") or entry["type"]}
     message = entry.get("message")
     if isinstance(message, dict):
-        beside = {key: entry[key] for key in ("finish_reason", "tool_calls") if entry.get(key) is not None}
+        beside = {key: entry[key] for key in _BESIDE_MESSAGE if entry.get(key) is not None}
         return {**beside, **message}
     if message is not None and "content" not in entry and "parts" not in entry:
         return {**{key: value for key, value in entry.items() if key != "message"}, "content": message}
@@ -214,6 +225,10 @@ def _add_chat(found: list[Message], entry: Mapping[str, Any], default: Role) -> 
     calls = _tool_calls(entry)
     if calls:
         content.calls = calls
+    if role is Role.TOOL and isinstance(entry.get("function"), (list, tuple)):
+        # AutoGen under OpenInference: the results of one turn, each as JSON text.
+        results = [result for item in entry["function"] if isinstance(result := decode(item), dict)]
+        content.results += [read_tool_response(result) for result in results]
     if role is Role.TOOL and not content.results:
         found.append(_plain_tool_message(entry, content))
         return
@@ -269,7 +284,8 @@ def _spoken(entry: Mapping[str, Any], role: Role, content: Content) -> Message |
     text = content.text
     calls = tuple(content.calls)
     if calls and not text:
-        text = None
+        thought = entry.get("thought")
+        text = thought if isinstance(thought, str) and thought else None
     if text is None and not calls and not reasoning:
         return None
     name = entry.get("name")
@@ -280,7 +296,17 @@ def _spoken(entry: Mapping[str, Any], role: Role, content: Content) -> Message |
         finish_reason=read_finish_reason(find(entry, _FINISH_KEYS)),
         reasoning=reasoning if isinstance(reasoning, str) and reasoning else None,
         name=name if isinstance(name, str) and name and role is not Role.TOOL else None,
+        usage=_read_usage(entry) if role is Role.ASSISTANT and not _USAGE_PLACES.isdisjoint(entry) else None,
     )
+
+
+def _read_usage(entry: Mapping[str, Any]) -> dict[str, int] | None:
+    """What frameworks note beside an answer of the tokens that it took."""
+    for source in (entry, *(find_mapping(entry, place) for place in ("meta", "response_metadata"))):
+        usage = read_provider_usage(source)
+        if usage.input_tokens is not None or usage.output_tokens is not None:
+            return {name: count for name, count in asdict(usage).items() if count is not None}
+    return None
 
 
 def join_turns(joined: Sequence[Message], added: Iterable[Message]) -> tuple[Message, ...]:
@@ -313,5 +339,6 @@ def merge_turn(turn: Message, after: Message) -> Message:
         tool_calls=(turn.tool_calls or ()) + (after.tool_calls or ()) or None,
         finish_reason=after.finish_reason or turn.finish_reason,
         reasoning="\n".join(filter(None, (turn.reasoning, after.reasoning))) or None,
+        usage=turn.usage or after.usage,
         name=turn.name or after.name,
     )

@@ -24,7 +24,13 @@ _NO_USAGE: Final = TokenUsage()
 
 
 def build_metrics(
-    calls: Sequence[ModelCall], uses: Sequence[ToolUse], entries: Sequence[Entry], steps: int, fallback: TokenUsage
+    calls: Sequence[ModelCall],
+    uses: Sequence[ToolUse],
+    entries: Sequence[Entry],
+    steps: int,
+    fallback: TokenUsage,
+    *,
+    client_failed: bool,
 ) -> TrajectoryMetrics:
     """Counts of a run.
 
@@ -33,11 +39,12 @@ def build_metrics(
         uses: distinct tool executions.
         entries: the transcript.
         steps: number of steps.
-        fallback: an agent's own totals, used when no model call reports tokens.
+        fallback: an agent's own totals, used when no model call reports tokens; else what stands beside answers.
+        client_failed: an exception of a model's client was recorded, used when there are no model calls.
     """
     usages = [call.reading.usage for call in calls]
     if all(usage == _NO_USAGE for usage in usages):
-        usages = [fallback]
+        usages = [fallback] if fallback != _NO_USAGE else _read_answers_usage(entries)
     asked = sum(len(entry.message.tool_calls or ()) for entry in entries if entry.is_new)
     failures = _count_failures(uses, entries)
     input_tokens, output_tokens, cached_tokens, reasoning_tokens = _add_up(usages)
@@ -47,13 +54,24 @@ def build_metrics(
         num_tool_calls=asked,
         num_tool_failures=failures,
         tool_error_rate=min(1.0, failures / asked) if asked else 0.0,
-        llm_calls=sum(call.error is None for call in calls),
-        llm_errors=sum((call.error is not None) + call.reading.failed_attempts for call in calls),
+        llm_calls=sum(call.error is None for call in calls) if calls else _count_answers(entries),
+        llm_errors=sum((call.error is not None) + call.reading.failed_attempts for call in calls)
+        if calls
+        else int(client_failed),
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cached_input_tokens=cached_tokens,
         reasoning_output_tokens=reasoning_tokens,
     )
+
+
+def _read_answers_usage(entries: Sequence[Entry]) -> list[TokenUsage]:
+    return [TokenUsage(**entry.message.usage) for entry in entries if entry.is_new and entry.message.usage]
+
+
+def _count_answers(entries: Sequence[Entry]) -> int:
+    """What the assistant said in this run: where no span tells of model calls, each answer came from one."""
+    return sum(entry.is_new and entry.message.role is Role.ASSISTANT for entry in entries)
 
 
 def _add_up(usages: Iterable[TokenUsage]) -> tuple[int, int, int, int]:

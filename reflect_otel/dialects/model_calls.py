@@ -17,6 +17,20 @@ from reflect_otel.dialects.span_tree import SpanTree
 from reflect_otel.model.reading import SpanReading, Work
 from reflect_otel.model.trajectory import Message
 
+_MODEL_CLIENTS: Final = (
+    "anthropic.",
+    "botocore.",
+    "cohere.",
+    "google.api_core.",
+    "google.genai.",
+    "groq.",
+    "litellm.",
+    "mistralai.",
+    "ollama.",
+    "openai.",
+    "together.",
+)
+"""Packages of models' clients, as exceptions name them."""
 _COMPARED: Final = 16
 """How many calls side by side a span is compared with."""
 
@@ -53,6 +67,13 @@ def find_model_calls(spans: Sequence[ReadSpan], tree: SpanTree) -> list[ModelCal
     _join_late_answers(candidates, groups)
     calls = [_merge(members) for members in groups.members()]
     return sorted(calls, key=lambda call: call.start_ns)
+
+
+def has_client_failed(spans: Sequence[ReadSpan]) -> bool:
+    """True when an exception of a model's client was recorded; where no span tells of model calls, on any span."""
+    events = (event for span in spans if span.error is not None for event in span.span.events)
+    kinds = (event.attributes.get("exception.type") for event in events)
+    return any(isinstance(kind, str) and kind.startswith(_MODEL_CLIENTS) for kind in kinds)
 
 
 class _Groups:

@@ -6,11 +6,14 @@ Source: Arize-ai/openinference, ``spec/semantic_conventions.md``.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from reflect_otel import attributes as keys
 from reflect_otel.dialects.decoding import decode, find_number, find_text, unflatten
+from reflect_otel.dialects.histories import read_history
 from reflect_otel.dialects.messages import read_finish_reason, read_messages
+from reflect_otel.dialects.parts import read_tool_response
 from reflect_otel.dialects.provider_json import ProviderCall, read_request, read_response
 from reflect_otel.dialects.tool_values import read_tool_values
 from reflect_otel.model.reading import SpanReading, TokenUsage, ToolRun, Work
@@ -28,7 +31,10 @@ _WORK: Final = {
     "RETRIEVER": Work.RETRIEVAL,
     "RERANKER": Work.RETRIEVAL,
 }
+_PROVIDER_KEYS: Final = ("llm.provider", "llm.system", keys.GEN_AI_PROVIDER_NAME)
+_GOOGLE: Final = frozenset({"google", "vertexai", "gcp.gemini", "gcp.vertex_ai"})
 _MAX_NESTING: Final = 4
+_ANSWER_MARKS: Final = ('"role"', '"type": "ai"', '"type":"ai"')
 _CLAIMED: Final = frozenset(
     {
         SPAN_KIND,
@@ -97,7 +103,9 @@ def _prepares_request(attributes: Attributes) -> bool:
 
 def _read_call(attributes: Attributes, work: Work, problems: list[str]) -> tuple[ProviderCall, ProviderCall]:
     """What was asked and answered: the flattened messages, else the raw request and response."""
-    if work in (Work.AGENT_RUN, Work.WRAPPER):
+    if work is Work.AGENT_RUN:
+        return _read_told(attributes.get("input.value")), _read_agent_answer(attributes.get("output.value"))
+    if work is Work.WRAPPER:
         return _read_told(attributes.get("input.value")), _read_told(attributes.get("output.value"))
     if work is not Work.MODEL_CALL:
         return ProviderCall(), ProviderCall()
@@ -126,6 +134,15 @@ def _read_told(value: Any) -> ProviderCall:
     return ProviderCall(messages=read_messages(_find_messages(decode(value), 0)))
 
 
+def _read_agent_answer(value: Any) -> ProviderCall:
+    """What an agent gave back, where that is a model's response (Google ADK's event) or a conversation."""
+    told = _read_told(value)
+    if told.messages or not isinstance(value, str) or not any(mark in value for mark in _ANSWER_MARKS):
+        return told
+    answer = decode(value)
+    return ProviderCall(messages=read_response(answer).messages) if isinstance(answer, dict) else told
+
+
 def _find_messages(value: Any, depth: int) -> Any:
     if not isinstance(value, dict) or depth > _MAX_NESTING:
         return None
@@ -137,7 +154,23 @@ def _find_messages(value: Any, depth: int) -> Any:
 def _read_flattened(attributes: Attributes, prefix: str) -> tuple[Message, ...]:
     role = Role.USER if "input" in prefix else Role.ASSISTANT
     whole = attributes.get(prefix[:-1])
-    return read_messages(whole if whole is not None else unflatten(attributes, prefix), role)
+    messages = read_history(whole if whole is not None else unflatten(attributes, prefix), role)
+    return _open_results(messages) if find_text(attributes, *_PROVIDER_KEYS) in _GOOGLE else messages
+
+
+def _open_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Gemini takes only objects as results, so its clients put text under one key; here that object is JSON text."""
+    return tuple(_open_result(message) if message.role is Role.TOOL else message for message in messages)
+
+
+def _open_result(message: Message) -> Message:
+    response = message.tool_response
+    if response is None or not isinstance(response.response, str) or not response.response.startswith('{"result"'):
+        return message
+    opened = read_tool_response({"response": decode(response.response)}).response
+    if not isinstance(opened, str):
+        return message
+    return replace(message, content=opened, tool_response=replace(response, response=opened))
 
 
 def _read_agent(attributes: Attributes, metadata: Any, work: Work) -> str | None:

@@ -20,6 +20,7 @@ from reflect_otel.model.trajectory import Role
 SPAN_KIND: Final = "traceloop.span.kind"
 ENTITY_INPUT: Final = "traceloop.entity.input"
 ENTITY_OUTPUT: Final = "traceloop.entity.output"
+_CURRENT_AGENT: Final = "current_agent_name"
 
 _WORK: Final = {
     "workflow": Work.WRAPPER,
@@ -90,6 +91,8 @@ def _read_work(attributes: Attributes) -> Work:
     if operation == "invoke_agent":
         return Work.AGENT_RUN
     kind = attributes.get(SPAN_KIND)
+    if kind == "task" and "tool.name" in attributes:
+        return Work.TOOL_RUN  # LlamaIndex's step around a tool.
     if isinstance(kind, str) and kind in _WORK:
         return _WORK[kind]
     request_type = attributes.get("llm.request.type")
@@ -102,6 +105,10 @@ def _read_work(attributes: Attributes) -> Work:
 def _read_agent(attributes: Attributes, work: Work) -> str | None:
     if work is Work.AGENT_RUN:
         return find_text(attributes, keys.GEN_AI_AGENT_NAME, "traceloop.entity.name")
+    left = attributes.get(ENTITY_OUTPUT)
+    if isinstance(left, str) and _CURRENT_AGENT in left:  # LlamaIndex's workflow events
+        event = decode(left)
+        return find_text(event, _CURRENT_AGENT) if isinstance(event, dict) else None
     return None
 
 
@@ -122,9 +129,9 @@ def _read_usage(attributes: Attributes) -> TokenUsage:
 
 def _read_tool_run(attributes: Attributes) -> ToolRun:
     return read_tool_values(
-        find_text(attributes, keys.GEN_AI_TOOL_NAME, "traceloop.entity.name") or "",
+        find_text(attributes, keys.GEN_AI_TOOL_NAME, "tool.name", "traceloop.entity.name") or "",
         find_text(attributes, keys.GEN_AI_TOOL_CALL_ID),
-        attributes.get(ENTITY_INPUT),
+        attributes.get(ENTITY_INPUT) or attributes.get("tool.arguments"),
         attributes.get(ENTITY_OUTPUT),
     )
 

@@ -6,14 +6,14 @@ chat completions, responses and completions, Anthropic messages, Gemini ``genera
 Cohere, and serialised LangChain results.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from reflect_otel.dialects.decoding import decode, find_number
+from reflect_otel.dialects.decoding import decode
 from reflect_otel.dialects.messages import read_finish_reason, read_instructions, read_messages
 from reflect_otel.dialects.object_repr import is_opaque, read_object_repr
 from reflect_otel.dialects.parts import find, find_mapping
+from reflect_otel.dialects.token_counts import read_provider_usage
 from reflect_otel.model.reading import TokenUsage
 from reflect_otel.model.trajectory import Message, Role
 
@@ -149,75 +149,3 @@ def _is_message(value: Any) -> bool:
     if value.get("lc") is not None or ("data" in value and "type" in value):
         return True
     return "role" in value or value.get("type") in ("function_call", "reasoning", "message", "ai", "human", "tool")
-
-
-def read_provider_usage(response: Mapping[str, Any]) -> TokenUsage:
-    """Token counts of a response in the provider's own words."""
-    usage = find(response, ("usage", "usage_metadata", "usageMetadata", "token_usage", "tokenUsage"))
-    if isinstance(usage, dict):
-        return read_token_counts(usage)
-    output = response.get("llm_output")
-    return read_provider_usage(output) if isinstance(output, dict) else TokenUsage()
-
-
-def read_token_counts(usage: Mapping[str, Any]) -> TokenUsage:
-    """A usage object of any provider."""
-    prompt = find_number(usage, *_PROMPT_KEYS)
-    cached = find_number(usage, "cache_read_input_tokens", "cacheReadInputTokens")
-    if cached is not None and prompt is not None:
-        # Anthropic and Bedrock count cached tokens beside the prompt, all others within it.
-        prompt += cached + (find_number(usage, "cache_creation_input_tokens", "cacheWriteInputTokens") or 0)
-    return TokenUsage(
-        input_tokens=prompt,
-        output_tokens=find_number(usage, *_COMPLETION_KEYS),
-        cached_input_tokens=_find_detail(usage, _PROMPT_DETAILS, _CACHED_KEYS) if cached is None else cached,
-        reasoning_output_tokens=_find_detail(usage, _COMPLETION_DETAILS, _REASONING_KEYS),
-    )
-
-
-def _find_detail(usage: Mapping[str, Any], groups: tuple[str, ...], names: tuple[str, ...]) -> int | None:
-    details = find(usage, groups)
-    inner = find_number(details, *names) if isinstance(details, dict) else None
-    return find_number(usage, *names) if inner is None else inner
-
-
-_PROMPT_KEYS: Final = (
-    "input_tokens",
-    "prompt_tokens",
-    "prompt_token_count",
-    "promptTokenCount",
-    "inputTokens",
-    "promptTokens",
-    "input",
-)
-_COMPLETION_KEYS: Final = (
-    "output_tokens",
-    "completion_tokens",
-    "candidates_token_count",
-    "candidatesTokenCount",
-    "outputTokens",
-    "completionTokens",
-    "output",
-)
-_PROMPT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "inputTokenDetails")
-_COMPLETION_DETAILS: Final = (
-    "completion_tokens_details",
-    "output_tokens_details",
-    "output_token_details",
-    "outputTokenDetails",
-)
-_CACHED_KEYS: Final = (
-    "cached_tokens",
-    "cache_read",
-    "cached_content_token_count",
-    "cachedContentTokenCount",
-    "cachedInputTokens",
-    "cacheReadTokens",
-)
-_REASONING_KEYS: Final = (
-    "reasoning_tokens",
-    "reasoning",
-    "thoughts_token_count",
-    "thoughtsTokenCount",
-    "reasoningTokens",
-)

@@ -8,10 +8,11 @@ could not be read is in its ``problems``.
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import Any
 
 from reflect_otel import attributes as keys
+from reflect_otel.dialects.accounts import add_account, add_handed_around, find_account
 from reflect_otel.dialects.conversation import Transcript
 from reflect_otel.dialects.identity import (
     find_agent,
@@ -22,12 +23,12 @@ from reflect_otel.dialects.identity import (
     find_task,
 )
 from reflect_otel.dialects.metrics import build_execution_metrics, build_metrics, read_termination
-from reflect_otel.dialects.model_calls import ModelCall, find_model_calls
+from reflect_otel.dialects.model_calls import ModelCall, find_model_calls, has_client_failed
 from reflect_otel.dialects.span_readers import ReadSpan, group_logs, read_span
 from reflect_otel.dialects.span_tree import SpanTree
 from reflect_otel.dialects.threads import Entry
 from reflect_otel.dialects.tool_pairing import ToolUse, build_turn, complete_turns, find_tool_uses
-from reflect_otel.model.reading import SpanReading, TokenUsage, Work
+from reflect_otel.model.reading import TokenUsage, Work
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import (
     Message,
@@ -71,11 +72,15 @@ def _build_transcript(
     spans: Sequence[ReadSpan], calls: Sequence[ModelCall], tree: SpanTree
 ) -> tuple[Transcript, list[_Decision]]:
     transcript = Transcript()
-    account = _find_account(spans, tree)
+    account = find_account(spans, tree)
     if not any(call.reading.inputs or call.reading.outputs for call in calls):
         if account is not None:
-            return transcript, _add_account(transcript, account.reading)
-        return transcript, [_Decision(None, call) for call in calls]
+            answers = add_account(transcript, account.reading)
+        else:
+            answers = add_handed_around(transcript, spans)
+        if transcript.is_empty:
+            return transcript, [_Decision(None, call) for call in calls]
+        return transcript, [_Decision(entry, None) for entry in answers]
     if account is not None and not any(call.reading.inputs for call in calls):
         transcript.add_exchange(account.reading.inputs, ())
     decisions = [
@@ -86,24 +91,6 @@ def _build_transcript(
         # A stream's answer is often recorded only around the call, after its span has ended.
         decisions[-1].end = transcript.add_exchange(last.reading.inputs, account.reading.outputs)
     return transcript, decisions
-
-
-def _find_account(spans: Sequence[ReadSpan], tree: SpanTree) -> ReadSpan | None:
-    """The outermost agent's, else the outermost other span's, own account of what was asked and answered."""
-    told = [span for span in spans if span.reading.work is not Work.MODEL_CALL]
-    told = [span for span in told if span.reading.inputs or span.reading.outputs]
-    return min(told, key=lambda span: (span.reading.work is not Work.AGENT_RUN, tree.depth(span)), default=None)
-
-
-def _add_account(transcript: Transcript, account: SpanReading) -> list[_Decision]:
-    """An agent's account of its whole run: every answer to the last question in it is a decision point."""
-    retold = any(message.role is Role.USER for message in account.outputs)
-    told = account.outputs if retold else account.inputs + account.outputs
-    questions = [index for index, message in enumerate(told) if message.role is Role.USER]
-    asked = questions[-1] + 1 if questions else 0
-    transcript.add_exchange(told[:asked], told[asked:])
-    answers = [entry for entry in islice(transcript.entries(), asked, None) if entry.message.role is Role.ASSISTANT]
-    return [_Decision(entry, None) for entry in answers]
 
 
 def _insert_unasked(transcript: Transcript, decisions: Sequence[_Decision], uses: Sequence[ToolUse]) -> None:
@@ -152,7 +139,9 @@ def _build_trajectory(
     entries = list(transcript.entries())
     messages = tuple(entry.message for entry in entries)
     steps = _build_steps(decisions, entries, messages)
-    metrics = build_metrics(calls, uses, entries, len(steps), _agent_totals(spans, tree))
+    client_failed = not calls and has_client_failed(spans)
+    totals = _agent_totals(spans, tree)
+    metrics = build_metrics(calls, uses, entries, len(steps), totals, client_failed=client_failed)
     root = find_root(spans, tree)
     failed = root.error if root is not None and root.error else calls[-1].error if calls else None
     dialects = tuple(dict.fromkeys(name for span in spans for name in span.dialects))

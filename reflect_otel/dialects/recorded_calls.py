@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Final
 
 from reflect_otel.dialects.decoding import decode, find_text
 from reflect_otel.dialects.parts import find
-from reflect_otel.dialects.provider_json import ProviderCall, read_request, read_response, read_token_counts
+from reflect_otel.dialects.provider_json import ProviderCall, read_request, read_response
+from reflect_otel.dialects.token_counts import read_token_counts
 from reflect_otel.dialects.tool_values import read_tool_values
 from reflect_otel.model.reading import SpanReading, TokenUsage, Work
 from reflect_otel.model.spans import Attributes, LogRecord, SpanRecord

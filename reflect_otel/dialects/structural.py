@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from reflect_otel.dialects.decoding import decode, find_number
-from reflect_otel.dialects.provider_json import ProviderCall, read_request, read_response, read_token_counts
+from reflect_otel.dialects.provider_json import ProviderCall, read_request, read_response
+from reflect_otel.dialects.token_counts import read_token_counts
 from reflect_otel.dialects.tool_values import read_tool_values
 from reflect_otel.model.reading import SpanReading, TokenUsage, ToolRun, Work
 from reflect_otel.model.spans import Attributes, LogRecord, SpanRecord

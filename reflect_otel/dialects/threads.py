@@ -35,6 +35,7 @@ class Thread:
     Attributes:
         keys: of its messages, system prompts aside; ``entries`` are the same messages in the transcript.
         places: last position of each key.
+        is_prompted: a system prompt of it has been told.
         told: the latest history, where the thread begins with the very messages of it; ``told_spoken`` of them
             are no system prompts.
     """
@@ -43,6 +44,7 @@ class Thread:
     keys: list[Key] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     places: dict[Key, int] = field(default_factory=dict)
+    is_prompted: bool = False
     told: tuple[Message, ...] = ()
     told_spoken: int = 0
 
@@ -126,7 +128,8 @@ def merge_tellings(first: Message, second: Message) -> Message:
     content = second.content if first.content is None else first.content
     reasoning = first.reasoning or second.reasoning
     finish_reason = first.finish_reason or second.finish_reason
-    name = first.name or second.name
-    if (content, reasoning, finish_reason, name) == (first.content, first.reasoning, first.finish_reason, first.name):
+    name, usage = first.name or second.name, first.usage or second.usage
+    told = (first.content, first.reasoning, first.finish_reason, first.name, first.usage)
+    if (content, reasoning, finish_reason, name, usage) == told:
         return first
-    return replace(first, content=content, reasoning=reasoning, finish_reason=finish_reason, name=name)
+    return replace(first, content=content, reasoning=reasoning, finish_reason=finish_reason, name=name, usage=usage)

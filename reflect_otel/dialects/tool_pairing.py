@@ -173,6 +173,9 @@ def _same_name(first: str, second: str) -> bool:
 
 def _complete(message: Message, call: ToolCall, use: ToolUse | None) -> Message:
     response = message.tool_response or ToolResponse(response=message.content)
+    if message.content is None and response.response is None and use is not None and use.run.result is not None:
+        response = replace(response, response=use.run.result)
+        message = replace(message, content=write_text(use.run.result))
     return replace(
         message,
         tool_response=replace(

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reflect_otel.dialects.decoding import decode
-from reflect_otel.dialects.parts import find, read_arguments, read_tool_response
+from reflect_otel.dialects.decoding import decode, write_text
+from reflect_otel.dialects.parts import find, find_mapping, read_arguments, read_content, read_tool_response
 from reflect_otel.model.reading import ToolRun
 
-_ENVELOPE_MARKS: Final = ("tool_call_id", "isError")
+_ENVELOPE_MARKS: Final = ("tool_call_id", "isError", "raw_output")
 _OUTPUT_ENVELOPES: Final = ("output", "result", "outputs", "value")
 
 
@@ -19,7 +19,7 @@ def read_tool_values(name: str, call_id: str | None, entered: Any, left: Any) ->
         call_id: id of the model's call when the span names it; else the one inside an envelope is taken.
         entered: arguments as an object or JSON text, ``{args, kwargs}`` of a decorated function, LangChain's
             ``{input_str, inputs, kwargs}``, or the tool call itself.
-        left: the result; a serialised tool message and an MCP result are opened.
+        left: the result; a serialised tool message, an MCP result and LlamaIndex's tool output are opened.
     """
     arguments, entered_id = _read_input(entered)
     result, left_id, error = _read_output(left)
@@ -58,6 +58,11 @@ def _read_output(value: Any) -> tuple[Any, str | None, str | None]:
     if message is not None:
         response = read_tool_response(message)
         return response.response, response.id or None, response.error
+    inner = find_mapping(decoded, "tool_output") or decoded
+    if "raw_output" in inner and "blocks" in inner:
+        result = read_content(inner["blocks"]).text or inner["raw_output"]
+        failed = inner.get("is_error") is True
+        return result, _id(decoded.get("tool_id")), (write_text(result) or "error") if failed else None
     if "isError" in decoded and isinstance(decoded.get("content"), list):
         response = read_tool_response(decoded)
         return response.response, None, response.error
