@@ -80,7 +80,7 @@ class Transcript:
             return None
         rest = history[len(thread.told) :]
         keys = [self._key(message) for message in rest]
-        unanswered = thread.keys[thread.told_spoken :]
+        unanswered = thread.spoken.keys[thread.told_spoken :]
         common = count_common(unanswered, keys)
         if common < min(len(unanswered), len(keys)) or any(message.role is Role.SYSTEM for message in rest):
             return None
@@ -118,7 +118,7 @@ class Transcript:
             self._threads.append(thread)
         self._retell(thread, spoken[:known], keys)
         last = self._append_inputs(thread, history, keys, known, is_new=not is_first)
-        is_whole = thread.keys[: len(keys)] == keys
+        is_whole = thread.spoken.keys[: len(keys)] == keys
         self._remember(thread, history if is_whole else (), len(keys))
         return thread, last
 
@@ -130,7 +130,7 @@ class Transcript:
         sharing = {number for key in keys for number in self._holders.get(key, ())}
         for number in sorted(sharing, reverse=True)[:_COMPARED]:
             thread = self._threads[number]
-            score, known = thread.align(keys)
+            score, known = thread.spoken.align(keys)
             if score > best_score:
                 best, best_score = (thread, known), score
         return best
@@ -156,7 +156,7 @@ class Transcript:
 
     def _retell(self, thread: Thread, spoken: Sequence[Message], keys: Sequence[Key]) -> None:
         """Fill what the first telling of a message lacked, and messages that the thread should have begun with."""
-        same = count_common(thread.keys, keys[: len(spoken)])
+        same = count_common(thread.spoken.keys, keys[: len(spoken)])
         for entry, message in zip(thread.entries, spoken[:same], strict=False):
             entry.message = merge_tellings(entry.message, message)
         if same < len(spoken):
@@ -165,7 +165,7 @@ class Transcript:
     def _retell_rest(self, thread: Thread, spoken: Sequence[Message], keys: Sequence[Key], *, is_begun: bool) -> None:
         told = set(keys)
         places: dict[Key, list[Entry]] = {}
-        for entry, key in zip(thread.entries, thread.keys, strict=True):
+        for entry, key in zip(thread.entries, thread.spoken.keys, strict=True):
             if key in told:
                 places.setdefault(key, []).append(entry)
         unknown: list[tuple[Key, Message]] = []

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from reflect_otel.dialects.conversation import Key, align, message_key
+from reflect_otel.dialects.threads import Key, Spoken, message_key
 from reflect_otel.model.notes import NOTES_START, strip_notes
 from reflect_otel.model.reward import merge_rewards
 from reflect_otel.model.trajectory import (
@@ -77,7 +77,7 @@ class _Conversation:
     """The session's messages while they are put together."""
 
     messages: list[Message] = field(default_factory=list)
-    _spoken: list[Key] = field(default_factory=list)
+    _spoken: Spoken = field(default_factory=Spoken)
     _system: set[str | None] = field(default_factory=set)
 
     def add(self, run: Trajectory) -> Iterator[tuple[Step, int]]:
@@ -91,7 +91,7 @@ class _Conversation:
         """The run's messages, and whether the session holds each of them already."""
         asked = _find_question(run)
         history = [_key(message) for message in run.messages[:asked] if message.role is not Role.SYSTEM]
-        left = align(self._spoken, history)[1] if history else 0
+        left = self._spoken.align(history)[1] if history else 0
         compared = []
         for index, message in enumerate(run.messages):
             if message.role is Role.SYSTEM:

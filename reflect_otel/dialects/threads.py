@@ -29,43 +29,31 @@ class Entry:
 
 
 @dataclass(eq=False, slots=True)
-class Thread:
-    """One conversation within the run.
+class Spoken:
+    """Messages of one conversation as keys, in order, to compare histories with; system prompts aside.
 
     Attributes:
-        keys: of its messages, system prompts aside; ``entries`` are the same messages in the transcript.
         places: last position of each key.
-        is_prompted: a system prompt of it has been told.
-        told: the latest history, where the thread begins with the very messages of it; ``told_spoken`` of them
-            are no system prompts.
     """
 
-    number: int
     keys: list[Key] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
     places: dict[Key, int] = field(default_factory=dict)
-    is_prompted: bool = False
-    told: tuple[Message, ...] = ()
-    told_spoken: int = 0
 
-    def append(self, key: Key, entry: Entry) -> None:
+    def append(self, key: Key) -> None:
         """Add a message at the end."""
         self.places[key] = len(self.keys)
         self.keys.append(key)
-        self.entries.append(entry)
 
-    def insert_before(self, place: Entry, key: Key, entry: Entry) -> None:
-        """Add a message in front of another."""
-        index = self.entries.index(place)
+    def insert(self, index: int, key: Key) -> None:
+        """Add a message in front of the one at ``index``."""
         self.keys.insert(index, key)
-        self.entries.insert(index, entry)
         self.places = {key: position for position, key in enumerate(self.keys)}
 
     def align(self, history: Sequence[Key]) -> tuple[int, int]:
-        """How well a history continues the thread: (messages in common, its leading messages that are known).
+        """How well a history continues this: (messages in common, leading ones of the history that are known).
 
-        Four cases: the history grows the thread; it is a part of it (a retry); its head was trimmed away, so that its
-        beginning is the thread's end; single messages were rewritten on the way.
+        Four cases: the history grows what was spoken; it is a part of it (a retry); its head was trimmed away, so
+        that its beginning is the end of what was spoken; single messages were rewritten on the way.
         """
         common = count_common(self.keys, history)
         if common == len(self.keys) or common == len(history):
@@ -76,7 +64,7 @@ class Thread:
         return self._align_rewritten(history, common)
 
     def _find_overlap(self, history: Sequence[Key], pinned: int) -> int:
-        """Length of the thread's end that the history, after ``pinned`` messages, begins with."""
+        """Length of the end of what was spoken that the history, after ``pinned`` messages, begins with."""
         rest = list(history[pinned:])
         for start in range(max(pinned, len(self.keys) - len(rest)), len(self.keys)):
             if self.keys[start] == rest[0] and self.keys[start:] == rest[: len(self.keys) - start]:
@@ -94,6 +82,36 @@ class Thread:
             known, back = known + 1, back - 1
         matched = sum(1 for _, position in shared if position <= index)
         return (matched, known) if 2 * matched >= min(len(self.keys), index + 1) else (0, 0)
+
+
+@dataclass(eq=False, slots=True)
+class Thread:
+    """One conversation within the run.
+
+    Attributes:
+        entries: the messages of ``spoken`` in the transcript.
+        is_prompted: a system prompt of it has been told.
+        told: the latest history, where the thread begins with the very messages of it; ``told_spoken`` of them
+            are no system prompts.
+    """
+
+    number: int
+    spoken: Spoken = field(default_factory=Spoken)
+    entries: list[Entry] = field(default_factory=list)
+    is_prompted: bool = False
+    told: tuple[Message, ...] = ()
+    told_spoken: int = 0
+
+    def append(self, key: Key, entry: Entry) -> None:
+        """Add a message at the end."""
+        self.spoken.append(key)
+        self.entries.append(entry)
+
+    def insert_before(self, place: Entry, key: Key, entry: Entry) -> None:
+        """Add a message in front of another."""
+        index = self.entries.index(place)
+        self.spoken.insert(index, key)
+        self.entries.insert(index, entry)
 
 
 def count_common(first: Sequence[Key], second: Sequence[Key]) -> int:
