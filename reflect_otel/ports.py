@@ -78,14 +78,17 @@ class Succession:
     Attributes:
         gone_id: the memory that is gone, is not active any more, or says something else by now.
         heir_id: the memory that carries on its record; empty when nobody does.
-        resettled: those memories as they stand from now on, written whole, with their content vectors.
+        resettled: those memories as they stand from now on (``status``, ``merged_into`` and their record are
+            written), with their content vectors.
         updated: ledger entries whose ``before``/``after`` changed with it.
+        embedder_id: made the vectors.
     """
 
     gone_id: str
     heir_id: str = ""
     resettled: Sequence[tuple[Memory, Vector | None]] = ()
     updated: Sequence[UtilityEvent] = ()
+    embedder_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Who gets the reward of a run: the ledger entries of the memories served to it, and what they change. Pure.
 
 Every distinct memory that was served gets the full reward, once per run, except the one drawn from this very run.
+Memories that say the same have one record, that of the one that speaks for them, whichever of them was served.
 Nothing is adjusted in place: the ledger of each memory is replayed with the run's entry added, changed or gone.
 The run's entries follow from its reviews and from what it was served alone, so a history of given, changed and
 withdrawn reviews ends in the ledger of those that stand. A served memory that is gone for now (its own run's review
@@ -45,8 +46,8 @@ def build_credit(
     Args:
         detail: the run with its reviews and the ids served to it.
         verdict: ``None`` withdraws what the run gave.
-        memories: the memories that exist, of those served to the run and those in its ledger entries.
-        ledger: every entry of all those memories.
+        memories: who speaks for each memory served to the run or named in the ledger, as far as anybody does.
+        ledger: every entry of all those memories and of those that they speak for.
         excluded: why the run's rewards must not count; empty when they do.
     """
     run_id = detail.record.run_id
@@ -55,15 +56,18 @@ def build_credit(
     updated: list[UtilityEvent] = []
     recomputed: list[Memory] = []
     credited = _credited(detail, memories) if verdict is not None else ()
-    for memory_id in dict.fromkeys((*credited, *own)):
-        entries = [event for event in ledger if event.memory_id == memory_id and event.run_id != run_id]
-        if verdict is not None and memory_id in credited:
-            entries.append(_entry(memory_id, detail, verdict, excluded))
+    speaker_of = {memory_id: memory.id for memory_id, memory in memories.items()}
+    for speaker_id in dict.fromkeys(speaker_of.get(memory_id, memory_id) for memory_id in (*credited, *own)):
+        record = [event for event in ledger if speaker_of.get(event.memory_id, event.memory_id) == speaker_id]
+        entries = [event for event in record if event.run_id != run_id]
+        served = [memory_id for memory_id in credited if speaker_of.get(memory_id, memory_id) == speaker_id]
+        if verdict is not None and served:
+            entries.append(_entry(served[0], detail, verdict, excluded))
         state = recompute(entries)
         events += [event for event in state.events if event.run_id == run_id]
-        known = {event.run_id: event for event in entries}
-        updated += [event for event in state.events if event.run_id != run_id and event != known[event.run_id]]
-        recomputed += _changed(memories.get(memory_id), state)
+        known = set(record)
+        updated += [event for event in state.events if event.run_id != run_id and event not in known]
+        recomputed += _changed(memories.get(speaker_id), state)
     return Credit(tuple(events), tuple(updated), tuple(recomputed))
 
 

@@ -77,10 +77,11 @@ def build_memory_id(project_id: str, run_id: str, kind: MemoryKind) -> str:
 
 def is_echo(content: Vector, served: Iterable[Vector]) -> bool:
     """Whether a reflection's content vector is as good as that of a memory served to the same run."""
-    return any(_cosine(content, vector) >= ECHO_COSINE for vector in served)
+    return any(read_cosine(content, vector) >= ECHO_COSINE for vector in served)
 
 
-def _cosine(left: Vector, right: Vector) -> float:
+def read_cosine(left: Vector, right: Vector) -> float:
+    """The inner product of two unit vectors."""
     return sum(float(a) * float(b) for a, b in zip(left, right, strict=True))
 
 

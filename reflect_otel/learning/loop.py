@@ -15,6 +15,7 @@ from typing import Final
 from reflect_otel.errors import NotFound
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.memory_vectors import embed_memories
+from reflect_otel.learning.merging import Merger
 from reflect_otel.learning.outcome import OutcomeReader
 from reflect_otel.learning.serving_embedder import pin
 from reflect_otel.model.memory import Memory
@@ -65,6 +66,7 @@ class LearningLoop:
         self._table = table
         self._embedder = embedder
         self._outcomes = OutcomeReader(store, embedder, reflector, clock)
+        self._merger = Merger(store, table)
         self._clock = clock
         self._on_changed = on_changed
         self._on_learned = on_learned
@@ -165,7 +167,7 @@ class LearningLoop:
     def _try(self, job: LearningJob) -> bool:
         key = (job.project_id, job.run_id)
         try:
-            outcome = self._outcomes.read_outcome(job)
+            outcome = self._merger.settle(self._outcomes.read_outcome(job), pin(self._embedder).id)
             committed = self._store.write_learning(outcome)
         except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is counted, retried, parked
             self._give_back(job, error)
@@ -217,6 +219,8 @@ class LearningLoop:
         project_id = outcome.job.project_id
         if outcome.removed_memory_id is not None:
             self._table.remove(project_id, outcome.removed_memory_id)
+        if outcome.succession is not None:
+            self._table.write_succession(project_id, outcome.succession)
         for memory in outcome.recomputed:
             self._table.write_utility(project_id, memory)
         if outcome.memory is not None and outcome.task_vector is None:
@@ -228,5 +232,6 @@ class LearningLoop:
                     memory=outcome.memory,
                     task_vector=outcome.task_vector,
                     embedder_id=outcome.embedder_id,
+                    content_vector=outcome.content_vector,
                 )
             )

@@ -1,4 +1,4 @@
-"""The active memories in this process: what an augmentation reads instead of the database.
+"""The memories that are served in this process: what an augmentation reads instead of the database.
 
 Derived data: filled from the store at start, written through after every commit. Reads take no lock, so that many
 gRPC threads search at once; writers take turns.
@@ -7,18 +7,23 @@ gRPC threads search at once; writers take turns.
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from reflect_otel.model.memory import Memory, MemoryStatus
-from reflect_otel.ports import StoredVector, Vector, VectorIndex
+from reflect_otel.learning.lesson_index import LessonIndex
+from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus
+from reflect_otel.ports import StoredVector, Succession, Vector, VectorIndex
 
 IndexFactory: TypeAlias = Callable[[int], VectorIndex]
 """Builds an empty index for vectors of so many dimensions."""
 
 
+SERVED: Final = frozenset({MemoryStatus.ACTIVE, MemoryStatus.MERGED})
+"""Memories that are found: active ones for themselves, merged ones for the memory that speaks for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A memory with the cosine of its task to the query, in [-1, 1]."""
+    """A memory with a cosine in [-1, 1]: of its own task or one merged into it, or of its text, to what was asked."""
 
     memory: Memory
     cosine: float
@@ -27,7 +32,8 @@ class Neighbour:
 class MemoryTable:
     """Memories by id and one vector index per (project, embedder); a memory may stand in several.
 
-    Vectors of different embedders never meet: a search only sees those of the embedder it names.
+    Vectors of different embedders never meet: a search only sees those of the embedder it names. A merged memory is a
+    further key of the one that speaks for it.
 
     Args:
         build_index: makes the vector index; its methods must be safe to call from any thread.
@@ -39,6 +45,7 @@ class MemoryTable:
         self._memories: dict[tuple[str, str], Memory] = {}
         self._embedders: dict[tuple[str, str], frozenset[str]] = {}
         self._indexes: dict[tuple[str, str], VectorIndex] = {}
+        self._lessons = LessonIndex(build_index)
 
     def load(self, stored: Iterable[StoredVector]) -> Mapping[str, int]:
         """Add everything the store holds; how many memories of each embedder id it was."""
@@ -50,12 +57,13 @@ class MemoryTable:
         return counts
 
     def write(self, stored: StoredVector) -> None:
-        """Add a memory or replace it, also where other embedders find it; one that is not active is taken out."""
+        """Add a memory or replace it, also where other embedders find it; one that is not served is taken out."""
         key = (stored.project_id, stored.memory.id)
         with self._writing:
             for embedder_id in self._embedders.get(key, frozenset()) - {stored.embedder_id}:
                 self._indexes[(key[0], embedder_id)].remove(key[1])
             self._embedders.pop(key, None)
+            self._lessons.remove(*key)
             self._add(stored)
 
     def add_beside(self, stored: StoredVector) -> bool:
@@ -72,6 +80,7 @@ class MemoryTable:
         """Drop what every other embedder finds."""
         with self._writing:
             self._indexes = {key: index for key, index in self._indexes.items() if key[1] == embedder_id}
+            self._lessons.forget_others(embedder_id)
             for key, found_by in list(self._embedders.items()):
                 self._embedders[key] = found_by & {embedder_id}
                 if not self._embedders[key]:
@@ -83,10 +92,21 @@ class MemoryTable:
         with self._writing:
             if key not in self._memories:
                 return
-            if memory.status is MemoryStatus.ACTIVE:
+            if memory.status in SERVED:
                 self._memories[key] = memory
             else:
                 self._remove(key)
+
+    def write_succession(self, project_id: str, succession: Succession) -> None:
+        """Follow what becomes of memories that lost who spoke for them; those not known here are ignored."""
+        with self._writing:
+            for memory, content_vector in succession.resettled:
+                key = (project_id, memory.id)
+                if key not in self._memories:
+                    continue
+                self._memories[key] = memory
+                if content_vector is not None and memory.status is MemoryStatus.ACTIVE:
+                    self._lessons.add(project_id, succession.embedder_id, memory, content_vector)
 
     def remove(self, project_id: str, memory_id: str) -> None:
         """Forget a memory; unknown ones are ignored."""
@@ -94,21 +114,35 @@ class MemoryTable:
             self._remove((project_id, memory_id))
 
     def find(self, project_id: str, memory_id: str) -> Memory | None:
-        """The active memory of this id."""
+        """The memory of this id, if it is served; a merged one as it is."""
         return self._memories.get((project_id, memory_id))
 
     def count(self, project_id: str, embedder_id: str) -> int:
-        """How many memories of the project this embedder can reach."""
+        """By how many keys of the project this embedder finds memories."""
         index = self._indexes.get((project_id, embedder_id))
         return 0 if index is None else len(index)
 
     def search(self, project_id: str, embedder_id: str, vector: Vector, limit: int) -> list[Neighbour]:
-        """The ``limit`` nearest memories of the project, best first."""
+        """The memories behind the ``limit`` nearest keys of the project, best first; one may come several times."""
         index = self._indexes.get((project_id, embedder_id))
-        if index is None:
-            return []
-        found = ((self._memories.get((project_id, key)), cosine) for key, cosine in index.search(vector, limit))
-        return [Neighbour(memory, cosine) for memory, cosine in found if memory is not None]
+        return [] if index is None else self._read_neighbours(project_id, index.search(vector, limit))
+
+    def search_lessons(
+        self, project_id: str, embedder_id: str, kind: MemoryKind, content_vector: Vector, limit: int
+    ) -> list[Neighbour]:
+        """The ``limit`` active memories of the kind that say what is nearest to this, best first."""
+        found = self._lessons.search(project_id, embedder_id, kind, content_vector, limit)
+        return self._read_neighbours(project_id, found)
+
+    def _read_neighbours(self, project_id: str, found: Iterable[tuple[str, float]]) -> list[Neighbour]:
+        neighbours: list[Neighbour] = []
+        for memory_id, cosine in found:
+            memory = self._memories.get((project_id, memory_id))
+            if memory is not None and memory.merged_into:
+                memory = self._memories.get((project_id, memory.merged_into))
+            if memory is not None:
+                neighbours.append(Neighbour(memory, cosine))
+        return neighbours
 
     def _index(self, stored: StoredVector) -> VectorIndex:
         key = (stored.project_id, stored.embedder_id)
@@ -119,14 +153,17 @@ class MemoryTable:
     def _add(self, stored: StoredVector) -> None:
         key = (stored.project_id, stored.memory.id)
         self._embedders[key] = self._embedders.get(key, frozenset()) | {stored.embedder_id}
-        if stored.memory.status is not MemoryStatus.ACTIVE:
+        if stored.memory.status not in SERVED:
             self._remove(key)
             return
         self._memories[key] = stored.memory
         self._index(stored).add(stored.memory.id, stored.task_vector)
+        if stored.content_vector is not None and stored.memory.status is MemoryStatus.ACTIVE:
+            self._lessons.add(stored.project_id, stored.embedder_id, stored.memory, stored.content_vector)
 
     def _remove(self, key: tuple[str, str]) -> None:
         self._memories.pop(key, None)
+        self._lessons.remove(*key)
         for embedder_id in self._embedders.pop(key, frozenset()):
             index = self._indexes.get((key[0], embedder_id))
             if index is not None:

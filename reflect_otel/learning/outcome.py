@@ -1,7 +1,7 @@
 """Everything one learning job changes, worked out from what the store holds; nothing is written here."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -34,10 +34,13 @@ class OutcomeReader:
         if detail is None:
             return LearningOutcome(job=job)
         own = self._store.find_utility_events(job.project_id, run_id=job.run_id)
-        known = self._find_memories(detail, own)
+        project_id, concerned = job.project_id, [*detail.served, *(event.memory_id for event in own)]
+        known = dict(self._store.find_speakers(project_id, concerned))
+        ledger = self._read_ledger(project_id, concerned, known)
+        known |= self._store.find_speakers(project_id, {event.memory_id for event in ledger} - known.keys())
         trajectory = self._read_trajectory(detail)
         verdict = None if is_cancelled(detail.record, trajectory) else build_verdict(detail.reviews)
-        credit = build_credit(detail, verdict, known, self._read_ledger(detail, own))
+        credit = build_credit(detail, verdict, known, ledger)
         outcome = LearningOutcome(
             job=job,
             events=credit.events,
@@ -48,7 +51,8 @@ class OutcomeReader:
         if verdict is None:
             return outcome
         outcome = replace(outcome, result=verdict.result, reward=verdict.reward)
-        served = [known[key] for key in detail.served if key in known and known[key].created_from != job.run_id]
+        told = {known[key].id: known[key] for key in detail.served if key in known}
+        served = [memory for memory in told.values() if memory.created_from != job.run_id]
         lesson = build_learning_input(detail.record, trajectory, verdict, served)
         return self._with_memory(outcome, detail, lesson)
 
@@ -89,15 +93,11 @@ class OutcomeReader:
         except NotFound:
             return Trajectory(task=Task(text=record.task), final_response=record.final_response)
 
-    def _read_ledger(self, detail: RunDetail, own: Sequence[UtilityEvent]) -> Sequence[UtilityEvent]:
-        memory_ids = _memory_ids(detail, own)
-        if not memory_ids:
-            return ()
-        return self._store.find_utility_events(detail.record.project_id, memory_ids=memory_ids)
-
-    def _find_memories(self, detail: RunDetail, own: Sequence[UtilityEvent]) -> Mapping[str, Memory]:
-        found = (self._store.find_memory(detail.record.project_id, key) for key in _memory_ids(detail, own))
-        return {memory.id: memory for memory in found if memory is not None}
+    def _read_ledger(
+        self, project_id: str, concerned: Iterable[str], speakers: Mapping[str, Memory]
+    ) -> Sequence[UtilityEvent]:
+        memory_ids = {*concerned, *(speaker.id for speaker in speakers.values())}
+        return self._store.find_utility_events(project_id, memory_ids=sorted(memory_ids)) if memory_ids else ()
 
 
 def _keep_standing(memory: Memory, known: Memory) -> Memory:
@@ -111,7 +111,3 @@ def _keep_standing(memory: Memory, known: Memory) -> Memory:
         merged_into=known.merged_into,
         last_served_ns=known.last_served_ns,
     )
-
-
-def _memory_ids(detail: RunDetail, own: Sequence[UtilityEvent]) -> list[str]:
-    return list(dict.fromkeys((*detail.served, *(event.memory_id for event in own))))

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 from reflect_otel.model.memory import Memory
 from reflect_otel.ports import Succession, Vector
-from reflect_otel.store.memory_rows import find_memory, read_memory, read_vector, write_memory, write_utility_event
+from reflect_otel.store.memory_rows import find_memory, read_memory, read_vector, write_utility_event
 from reflect_otel.store.session import Session
+
+_STANDING = ("merged_into", "utility", "uses", "passes")
 
 
 def find_speakers(session: Session, project_id: str, memory_ids: Iterable[str]) -> dict[str, Memory]:
@@ -24,8 +26,15 @@ def find_merged(
 
 def write_succession(session: Session, project_id: str, succession: Succession) -> None:
     """Store how memories stand from now on, and who carries on the record of the one that is gone."""
-    for memory, _ in succession.resettled:
-        write_memory(session, project_id, memory)
+    memories = [memory for memory, _ in succession.resettled]
+    if memories:
+        session.execute(
+            "update_standing",
+            project_id=project_id,
+            memory_ids=[memory.id for memory in memories],
+            statuses=[memory.status.value for memory in memories],
+            **{name: [getattr(memory, name) for memory in memories] for name in _STANDING},
+        )
     for event in succession.updated:
         write_utility_event(session, project_id, event)
     if succession.heir_id:

@@ -124,6 +124,7 @@ STATEMENTS: Final = (
     "update_job_failure",
     "update_journal_offset",
     "update_review",
+    "update_standing",
     "update_utility",
     "withdraw_review",
     "write_heir",
