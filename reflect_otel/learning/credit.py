@@ -56,6 +56,7 @@ def build_credit(
     updated: list[UtilityEvent] = []
     recomputed: list[Memory] = []
     credited = _credited(detail, memories) if verdict is not None else ()
+    speakers = {memory.id: memory for memory in memories.values()}
     speaker_of = {memory_id: memory.id for memory_id, memory in memories.items()}
     for speaker_id in dict.fromkeys(speaker_of.get(memory_id, memory_id) for memory_id in (*credited, *own)):
         record = [event for event in ledger if speaker_of.get(event.memory_id, event.memory_id) == speaker_id]
@@ -67,7 +68,7 @@ def build_credit(
         events += [event for event in state.events if event.run_id == run_id]
         known = set(record)
         updated += [event for event in state.events if event.run_id != run_id and event not in known]
-        recomputed += _changed(memories.get(speaker_id), state)
+        recomputed += _changed(speakers.get(speaker_id), state)
     return Credit(tuple(events), tuple(updated), tuple(recomputed))
 
 

@@ -93,7 +93,8 @@ class MemoryTable:
             if key not in self._memories:
                 return
             if memory.status in SERVED:
-                self._memories[key] = memory
+                served_ns = max(memory.last_served_ns, self._memories[key].last_served_ns)
+                self._memories[key] = replace(memory, last_served_ns=served_ns)
             else:
                 self._remove(key)
 
@@ -107,6 +108,13 @@ class MemoryTable:
                 self._memories[key] = memory
                 if content_vector is not None and memory.status is MemoryStatus.ACTIVE:
                     self._lessons.add(project_id, succession.embedder_id, memory, content_vector)
+
+    def note_served(self, project_id: str, memory_ids: Iterable[str], served_ns: int) -> None:
+        """Remember when memories were last served; unknown ones are ignored."""
+        with self._writing:
+            for key in ((project_id, memory_id) for memory_id in memory_ids):
+                if key in self._memories:
+                    self._memories[key] = replace(self._memories[key], last_served_ns=served_ns)
 
     def remove(self, project_id: str, memory_id: str) -> None:
         """Forget a memory; unknown ones are ignored."""

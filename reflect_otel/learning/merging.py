@@ -36,6 +36,7 @@ class Merger:
             outcome: as the run and its reviews make it; its memory stands as it did before.
             embedder_id: compares what memories say.
         """
+        outcome = _with_present_record(outcome)
         project_id, memory = outcome.job.project_id, outcome.memory
         known = self._store.find_memory(project_id, memory.id) if memory is not None else None
         if memory is not None and (known is None or known.reflection != memory.reflection):
@@ -141,6 +142,16 @@ def resettle(
         settled.append(stands)
         speakers += [] if speaker else [stands]
     return settled
+
+
+def _with_present_record(outcome: LearningOutcome) -> LearningOutcome:
+    """The outcome whose memory has the numbers that this very run's reward may have moved."""
+    memory = outcome.memory
+    moved = next((known for known in outcome.recomputed if memory is not None and known.id == memory.id), None)
+    if memory is None or moved is None:
+        return outcome
+    drawn = replace(memory, utility=moved.utility, uses=moved.uses, passes=moved.passes)
+    return replace(outcome, memory=drawn)
 
 
 def _build_succession(

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.spans import ClosedBy, RunState
 from reflect_otel.model.trajectory import Message
+
+if TYPE_CHECKING:
+    from reflect_otel.model.explanation import Explanation
 
 INITIAL_UTILITY: Final = 0.5
 DEFAULT_PROJECT: Final = "default"
@@ -270,6 +273,7 @@ class AugmentedTask:
         degraded: True when the service did not answer in time and the task is unchanged.
         control: True when memories would have been served, but the run belongs to the control group.
         serving_stopped_reason: why the project serves no memories at the moment; empty while it does.
+        explanation: why it holds these memories and not others; ``None`` unless it was asked for.
     """
 
     augmented_task: str
@@ -277,6 +281,7 @@ class AugmentedTask:
     degraded: bool = False
     control: bool = False
     serving_stopped_reason: str = ""
+    explanation: "Explanation | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

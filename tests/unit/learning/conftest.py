@@ -10,7 +10,7 @@ from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.retrieval import Retriever
 from reflect_otel.model.memory import Memory, MemoryKind
 from reflect_otel.ports import Settings, StoredVector
-from reflect_otel.testing.fakes import InMemoryIndex
+from reflect_otel.testing.fakes import FixedClock, InMemoryIndex
 
 
 def at_cosine(cosine):
@@ -42,7 +42,8 @@ class Shelf:
 
     def __post_init__(self):
         self.table = MemoryTable(InMemoryIndex)
-        self.retriever = Retriever(self.table, self.embedder, self.settings)
+        self.clock = FixedClock(0)
+        self.retriever = Retriever(self.table, self.embedder, self.settings, self.clock)
 
     def put(self, key, cosine, *, project="p", embedder_id=None, **fields):
         fields = {"task": "t", "reflection": f"lesson {key}", "kind": MemoryKind.STRATEGY, **fields}

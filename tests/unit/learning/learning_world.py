@@ -65,7 +65,7 @@ class World:
         self.loop = LearningLoop(
             self.store, self.table, self.embedder, self.reflector, self.clock, lambda *key: self.changed.append(key)
         )
-        self.retriever = Retriever(self.table, self.embedder, Settings())
+        self.retriever = Retriever(self.table, self.embedder, Settings(), self.clock)
 
     def run(self, run_id, task, *, served=(), state=RunState.CLOSED, trajectory=None, **fields):
         self.clock.advance(1)

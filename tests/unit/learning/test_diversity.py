@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.learning.diversity import find_words, read_overlap
-from reflect_otel.learning.retrieval import Candidate, diversify
+from reflect_otel.learning.ranking import Candidate, diversify
 from reflect_otel.model.memory import Memory, MemoryKind, RetrievalOptions
 
 words = st.lists(st.sampled_from(["refund", "order", "ask", "card", "ship"]), max_size=4).map(" ".join)
@@ -19,7 +19,7 @@ candidates = st.lists(st.tuples(words, st.floats(0, 1)), max_size=12).map(
 
 def candidate(lesson: str, score: float) -> Candidate:
     memory = Memory(id=f"{lesson}/{score}", task="t", reflection=lesson, kind=MemoryKind.STRATEGY)
-    return Candidate(memory=memory, cosine=score, closeness=score, score=score)
+    return Candidate(memory=memory, cosine=score, closeness=score, utility=0.5, score=score)
 
 
 @given(candidates, st.integers(0, 12))

@@ -1,0 +1,130 @@
+"""The stages of choosing among recalled memories: one per lesson, score, guards, variety. Pure.
+
+Score: ``lambda_ * s + (1 - lambda_) * utility``, where ``s`` is the cosine put on the scale from the gate (0) to
+identity (1), so that it weighs like a utility and means the same in every query. Guards: a memory that was tried and
+mostly failed is left out, and at most one untried memory is injected at a time.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from reflect_otel.learning.decay import build_present_utility
+from reflect_otel.learning.diversity import find_words, read_overlap
+from reflect_otel.learning.memory_table import Neighbour
+from reflect_otel.model.explanation import LeftOut
+from reflect_otel.model.memory import Memory
+
+UTILITY_FLOOR: Final = 0.40
+TRIED_USES: Final = 2
+"""Uses from which a memory counts as tried."""
+PROBES: Final = 1
+"""Most untried memories in one augmentation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A recalled memory and what ranks it.
+
+    Attributes:
+        cosine: to the query, in [-1, 1].
+        closeness: the cosine on the scale from the embedder's gate (0) to identity (1), clipped.
+        utility: of the memory at present: shrunk towards the start when it has long gone unused.
+        score: ``lambda_ * closeness + (1 - lambda_) * utility``.
+    """
+
+    memory: Memory
+    cosine: float
+    closeness: float
+    utility: float
+    score: float
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether enough runs were served it to judge it."""
+        return self.memory.uses >= TRIED_USES
+
+    def build_memory(self) -> Memory:
+        """The memory as a caller sees it, with ``similarity`` (the cosine), ``score`` and present ``utility``."""
+        return replace(self.memory, similarity=self.cosine, score=self.score, utility=self.utility)
+
+
+def build_candidate(item: Neighbour, lambda_: float, gate: float, now_ns: int) -> Candidate:
+    """A neighbour with its score at ``now_ns``; ``gate`` is that of the embedder that measured its cosine."""
+    closeness = build_closeness(item.cosine, gate)
+    utility = build_present_utility(item.memory, now_ns)
+    score = lambda_ * closeness + (1 - lambda_) * utility
+    return Candidate(item.memory, min(1.0, max(-1.0, item.cosine)), closeness, utility, score)
+
+
+def build_closeness(cosine: float, gate: float) -> float:
+    """The cosine on a scale where the gate is 0 and identity is 1, clipped to [0, 1]."""
+    return min(1.0, max(0.0, (cosine - gate) / (1 - gate)))
+
+
+def rank(pool: Iterable[Candidate]) -> list[Candidate]:
+    """By score; ties by cosine, then newer, then id."""
+    return sorted(pool, key=lambda c: (-c.score, -c.cosine, -c.memory.created_ns, c.memory.id))
+
+
+def guard(ranked: Iterable[Candidate]) -> list[Candidate]:
+    """Those fit to inject: tried ones at or above the utility floor, and ``PROBES`` untried ones."""
+    return [candidate for candidate, reason in judge(ranked) if reason is None]
+
+
+def judge(ranked: Iterable[Candidate]) -> list[tuple[Candidate, LeftOut | None]]:
+    """Each candidate with why the guards leave it out; ``None`` when they do not."""
+    judged: list[tuple[Candidate, LeftOut | None]] = []
+    probes = 0
+    for candidate in ranked:
+        reason = None
+        if candidate.is_tried:
+            reason = None if candidate.utility >= UTILITY_FLOOR else LeftOut.UTILITY_FLOOR
+        else:
+            probes += 1
+            reason = None if probes <= PROBES else LeftOut.PROBE_RATION
+        judged.append((candidate, reason))
+    return judged
+
+
+def diversify(ranked: Sequence[Candidate], count: int, mmr_lambda: float) -> list[Candidate]:
+    """The first ``count`` by maximal marginal relevance; with ``mmr_lambda`` 1 the ranking as it is.
+
+    Each next one has the most ``mmr_lambda * score - (1 - mmr_lambda) * overlap``, where overlap is the share of
+    words that its lesson has in common with the nearest one already chosen.
+
+    Source: Carbonell and Goldstein, "The use of MMR", SIGIR 1998.
+    """
+    if mmr_lambda == 1.0:
+        return list(ranked[:count])
+    waiting = {index: find_words(candidate.memory.reflection) for index, candidate in enumerate(ranked)}
+    overlaps = dict.fromkeys(waiting, 0.0)
+    chosen: list[Candidate] = []
+    while waiting and len(chosen) < count:
+        best = max(
+            waiting,
+            key=lambda i: (mmr_lambda * ranked[i].score - (1 - mmr_lambda) * overlaps[i], ranked[i].score, -i),
+        )
+        words = waiting.pop(best)
+        chosen.append(ranked[best])
+        for index, others in waiting.items():
+            overlaps[index] = max(overlaps[index], read_overlap(words, others))
+    return chosen
+
+
+def nearest_of_each(near: Iterable[Neighbour]) -> list[Neighbour]:
+    """One neighbour per memory, by the nearest of its keys; ``near`` is nearest first."""
+    found: dict[str, Neighbour] = {}
+    for item in near:
+        found.setdefault(item.memory.id, item)
+    return list(found.values())
+
+
+def distinct_texts(near: Sequence[Neighbour]) -> list[Neighbour]:
+    """One neighbour per reflection text: the one with most uses, then the nearest."""
+    best: dict[str, Neighbour] = {}
+    for item in near:
+        rival = best.get(item.memory.reflection)
+        if rival is None or item.memory.uses > rival.memory.uses:
+            best[item.memory.reflection] = item
+    return sorted(best.values(), key=lambda item: -item.cosine)
