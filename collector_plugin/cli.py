@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from collector_plugin.cli_models import models_app
 from collector_plugin.cli_options import (
     DEFAULT_ENDPOINT,
     DEFAULT_PROJECT,
@@ -34,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.add_typer(settings_app, name="settings")
+app.add_typer(models_app, name="models")
 
 
 def _show_version(asked: bool) -> None:
@@ -88,6 +90,15 @@ def serve(
         float, typer.Option(min=0.0, max=1.0, help="An evaluation without a label passes from this score up.")
     ] = 0.5,
     max_injected: Annotated[int, typer.Option(min=0, help="Most memories that one augmentation serves.")] = 3,
+    embedder: Annotated[
+        str,
+        typer.Option(
+            envvar="REFLECT_EMBEDDER",
+            metavar="NAME",
+            help="openai, minilm, hashing or another that is installed; auto takes openai where "
+            "REFLECT_EMBEDDING_MODEL is set, else minilm where it is installed, else hashing.",
+        ),
+    ] = "auto",
 ) -> None:
     """Run the service: OTLP in, memories out, until SIGTERM or Ctrl+C."""
     from collector_plugin.commands.serve import run_serve
@@ -100,7 +111,7 @@ def serve(
         pass_score=pass_score,
         max_injected=max_injected,
     )
-    sys.exit(run_serve(data_dir, grpc_address, http_address, insecure, api_key_file, settings))
+    sys.exit(run_serve(data_dir, grpc_address, http_address, insecure, api_key_file, settings, embedder))
 
 
 @app.command(

@@ -19,7 +19,7 @@ class EngineOptions:
     Attributes:
         data_dir: folder of the journal and the database; made when missing, owned by one process.
         settings: what the use cases read.
-        embedder: name in the entry-point group ``reflect_otel.embedders``.
+        embedder: name in the entry-point group ``reflect_otel.embedders``, or ``auto`` for the best that is set up.
         reflector: name in the entry-point group ``reflect_otel.reflectors``.
         store: name in the entry-point group ``reflect_otel.stores``.
         index: name in the entry-point group ``reflect_otel.indexes``.
@@ -28,7 +28,7 @@ class EngineOptions:
 
     data_dir: Path
     settings: Settings = field(default_factory=Settings)
-    embedder: str = "hashing"
+    embedder: str = "auto"
     reflector: str = "offline"
     store: str = "duckdb"
     index: str = "faiss"

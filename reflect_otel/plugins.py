@@ -3,11 +3,15 @@
 Built-ins are declared in our own ``pyproject.toml`` under the same groups, so this path is used daily.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, Final
 
 from reflect_otel.errors import PluginError
+
+_EXTRAS: Final[Mapping[str, str]] = {"minilm": "server,minilm", "openai": "server,openai"}
+"""What to install for a plugin whose libraries the ``server`` extra leaves out."""
 
 
 @cache
@@ -33,6 +37,7 @@ def load_plugin(group: str, name: str) -> Any:
     try:
         return entry.load()
     except ImportError as error:
+        extras = _EXTRAS.get(name, "server")
         raise PluginError(
-            f"the {group} plugin {name!r} needs {error.name or error}; pip install 'reflect-otel[server]'"
+            f"the {group} plugin {name!r} needs {error.name or error}; pip install 'reflect-otel[{extras}]'"
         ) from error

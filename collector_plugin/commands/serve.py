@@ -18,6 +18,7 @@ def run_serve(
     insecure: bool,
     api_key_file: Path | None,
     settings: Settings,
+    embedder: str,
 ) -> int:
     """Run the service until it is told to stop; the exit code.
 
@@ -30,7 +31,7 @@ def run_serve(
     )
     logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which CPU instructions it lacks, as if a fault
     options = ServeOptions(
-        engine=EngineOptions(data_dir=data_dir, settings=settings),
+        engine=EngineOptions(data_dir=data_dir, settings=settings, embedder=embedder),
         grpc_address=grpc_address,
         http_address=http_address,
         insecure=insecure,

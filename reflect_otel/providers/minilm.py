@@ -29,8 +29,9 @@ _LONGEST_CHARACTERS: Final = 16_000
 class MiniLMEmbedder:
     """all-MiniLM-L6-v2: 384 dimensions, trained on English, the first 256 tokens of a text.
 
-    ``gate`` is the 95th percentile of the cosine between 90 texts of different tasks: the first messages of 60
-    tau-bench runs and 30 unrelated requests (tests/unit/providers/test_minilm.py recomputes it).
+    ``gate`` is the 95th percentile of the cosine between texts of different tasks, one text a task: the first
+    messages of 12 tau-bench tasks, 5 requests of our telemetry samples, 30 everyday ones
+    (tests/unit/providers/test_minilm.py recomputes it).
 
     Raises:
         ConfigError: the model is not installed, or a file is not the one that was published.

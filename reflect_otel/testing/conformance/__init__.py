@@ -4,6 +4,7 @@ Called by tests, ours and those of adapter authors, under pytest; never by the p
 May import ``ports``, ``model``, ``attributes``, ``errors`` and pytest.
 """
 
+from reflect_otel.testing.conformance.embedder import EmbedderConformance
 from reflect_otel.testing.conformance.families import MemoryFamilyConformance
 from reflect_otel.testing.conformance.lift import LiftStoreConformance
 from reflect_otel.testing.conformance.memories import MemoryStoreConformance
@@ -14,7 +15,7 @@ from reflect_otel.testing.conformance.runs import RunStoreConformance
 from reflect_otel.testing.conformance.telemetry import TelemetryStoreConformance
 from reflect_otel.testing.conformance.vector_index import VectorIndexConformance
 
-__all__ = ["StoreConformance", "VectorIndexConformance"]
+__all__ = ["EmbedderConformance", "StoreConformance", "VectorIndexConformance"]
 
 
 class StoreConformance(

@@ -4,7 +4,9 @@ import gzip
 import json
 from pathlib import Path
 
-RECORDED = Path(__file__).parents[3] / "examples" / "data" / "trajectories" / "tau-sample.jsonl.gz"
+DATA = Path(__file__).parents[3] / "examples" / "data"
+RECORDED = DATA / "trajectories" / "tau-sample.jsonl.gz"
+SAMPLES = DATA / "otlp-samples"
 
 EVERYDAY = """
 What is the capital of France?
@@ -44,3 +46,15 @@ def read_recorded_tasks():
     """(task id, what the agent was first told) of each recorded run."""
     with gzip.open(RECORDED, "rt", encoding="utf-8") as lines:
         return [(run["task_id"], run["first_user"]) for run in map(json.loads, lines)]
+
+
+def read_distinct_tasks():
+    """One text for each task there is: recorded agent runs, the requests in our telemetry samples, everyday ones."""
+    recorded = {}
+    for task_id, text in read_recorded_tasks():
+        recorded.setdefault(task_id, text)
+    asked = set()
+    for expected in sorted(SAMPLES.glob("*/expected.json")):
+        for run in json.loads(expected.read_text("utf-8"))["runs"]:
+            asked.update([m["content"] for m in run["messages"] if m["role"] == "user"][:1])
+    return [*recorded.values(), *sorted(asked), *EVERYDAY]
