@@ -1,4 +1,4 @@
-"""Changing the embedder of a data folder, through kills: searches go on by the former one until the new one is done."""
+"""Changing the embedder of a data folder, through kills: the former one serves until the new one has everything."""
 
 import re
 
