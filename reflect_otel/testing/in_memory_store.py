@@ -1,7 +1,6 @@
 """A whole ``Store`` in dictionaries, for tests of whoever builds on the ports."""
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -29,18 +28,18 @@ from reflect_otel.ports import (
     TelemetryBatch,
     Vector,
 )
-from reflect_otel.testing.in_memory_families import InMemoryFamilies
 from reflect_otel.testing.in_memory_model_calls import InMemoryModelCalls
 from reflect_otel.testing.in_memory_projects import InMemoryProjects
+from reflect_otel.testing.in_memory_vectors import InMemoryVectors
 from reflect_otel.testing.run_entry import RunEntry, age, is_claimable, is_unjudged, matches
 
 
-class InMemoryStore(InMemoryModelCalls, InMemoryFamilies, InMemoryProjects):
+class InMemoryStore(InMemoryModelCalls, InMemoryVectors, InMemoryProjects):
     """A ``Store`` in dictionaries: complete, not durable. Safe to call from any thread."""
 
     def __init__(self) -> None:
         InMemoryModelCalls.__init__(self)
-        InMemoryFamilies.__init__(self)
+        InMemoryVectors.__init__(self)
         InMemoryProjects.__init__(self, self._lock)
         self._offset = 0
         self._order = itertools.count(1)
@@ -220,64 +219,6 @@ class InMemoryStore(InMemoryModelCalls, InMemoryFamilies, InMemoryProjects):
             memories = [memory for (project, _), memory in self._memories.items() if project == project_id]
         older = [memory for memory in memories if before is None or (memory.created_ns, memory.id) < before]
         return sorted(older, key=lambda memory: (memory.created_ns, memory.id), reverse=True)[:limit]
-
-    def find_vectors(self) -> Iterator[StoredVector]:
-        """See ``MemoryStore``."""
-        with self._lock:
-            found = [
-                StoredVector(
-                    project_id=key[0],
-                    memory=memory,
-                    task_vector=task_vector,
-                    embedder_id=embedder_id,
-                    content_vector=content_vector if memory.status is MemoryStatus.ACTIVE else None,
-                )
-                for key, memory in self._memories.items()
-                for embedder_id, (task_vector, content_vector) in self._vectors.get(key, {}).items()
-                if memory.status in {MemoryStatus.ACTIVE, MemoryStatus.MERGED} and task_vector is not None
-            ]
-        return iter(found)
-
-    def find_unembedded(self, embedder_id: str, limit: int) -> Sequence[tuple[str, Memory]]:
-        """See ``MemoryStore``."""
-        with self._lock:
-            lacking = [
-                (key[0], memory)
-                for key, memory in self._memories.items()
-                if any(vector is None for vector in self._vectors.get(key, {}).get(embedder_id, (None,)))
-            ]
-        return sorted(
-            lacking, key=lambda item: (item[1].status is not MemoryStatus.ACTIVE, item[1].created_ns, item[1].id)
-        )[:limit]
-
-    def write_vectors(self, vectors: Sequence[StoredVector]) -> Sequence[StoredVector]:
-        """See ``MemoryStore``."""
-        written: list[StoredVector] = []
-        with self._lock:
-            for stored in vectors:
-                key = (stored.project_id, stored.memory.id)
-                memory = self._memories.get(key)
-                if memory and (memory.task, memory.reflection) == (stored.memory.task, stored.memory.reflection):
-                    vectors_of = self._vectors.setdefault(key, {})
-                    vectors_of[stored.embedder_id] = (stored.task_vector, stored.content_vector)
-                    written.append(replace(stored, memory=memory))
-        return written
-
-    def delete_other_vectors(self, embedder_id: str) -> None:
-        """See ``MemoryStore``."""
-        with self._lock:
-            for key, vectors in self._vectors.items():
-                self._vectors[key] = {name: pair for name, pair in vectors.items() if name == embedder_id}
-
-    def count_embedded(self) -> Mapping[str, int]:
-        """See ``MemoryStore``."""
-        active = (stored for stored in self.find_vectors() if stored.memory.status is MemoryStatus.ACTIVE)
-        return Counter(stored.embedder_id for stored in active)
-
-    def count_active_memories(self) -> int:
-        """See ``MemoryStore``."""
-        with self._lock:
-            return sum(memory.status is MemoryStatus.ACTIVE for memory in self._memories.values())
 
     def find_utility_events(
         self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None
