@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import reflect_otel.exit_order  # noqa: F401 - its place among the exit handlers is first
 
 if TYPE_CHECKING:
+    from reflect_otel.capture.delivery_ledger import DeliveryStatus
+    from reflect_otel.capture.delivery_report import DeliveryReport, delivery_status
     from reflect_otel.capture.exporter import ReflectSpanExporter
     from reflect_otel.capture.review import review
     from reflect_otel.capture.run_context import run
@@ -56,6 +58,8 @@ __all__ = [
     "AuthError",
     "ConfigError",
     "DeadlineExceeded",
+    "DeliveryReport",
+    "DeliveryStatus",
     "FailedPrecondition",
     "IngestFailed",
     "IngestStatus",
@@ -84,12 +88,15 @@ __all__ = [
     "Unavailable",
     "__version__",
     "configure",
+    "delivery_status",
     "reflect_trace",
     "review",
     "run",
 ]
 
 _HOMES = {
+    "capture.delivery_ledger": ("DeliveryStatus",),
+    "capture.delivery_report": ("DeliveryReport", "delivery_status"),
     "capture.exporter": ("ReflectSpanExporter",),
     "capture.review": ("review",),
     "capture.run_context": ("run",),

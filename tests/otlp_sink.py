@@ -1,5 +1,6 @@
-"""A minimal OTLP gRPC receiver for tests: acknowledges everything and keeps it."""
+"""A minimal OTLP gRPC receiver for tests: acknowledges everything and keeps it, unless told to answer otherwise."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
@@ -21,22 +22,26 @@ _EXPORTS = {
 }
 
 
-class OtlpSink:
-    """``trace_requests`` and ``log_requests`` as (request, metadata) pairs, in order of arrival."""
+class OtlpInbox:
+    """``trace_requests`` and ``log_requests`` as (request, metadata) pairs, in order of arrival.
 
-    def __init__(self, port: int = 0):
+    ``answer``, when set, is called with (request, context) before a request is kept: it may end the call, wait, or
+    return the response. ``attempts`` holds the time of every request, kept or not; ``arrivals`` that of those kept.
+    """
+
+    def __init__(self, answer=None):
         self.trace_requests: list[tuple[traces.ExportTraceServiceRequest, dict]] = []
         self.log_requests: list[tuple[logs.ExportLogsServiceRequest, dict]] = []
-        self._server = grpc.server(ThreadPoolExecutor(4))
-        for (name, types), kept in zip(_EXPORTS.items(), (self.trace_requests, self.log_requests), strict=True):
-            handler = {"Export": _keep_in(kept, *types)}
-            self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, handler)])
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
-        self._server.start()
+        self.answer = answer
+        self.attempts: list[float] = []
+        self.arrivals: list[float] = []
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def build_handlers(self) -> list[grpc.GenericRpcHandler]:
+        kept = (self.trace_requests, self.log_requests)
+        return [
+            grpc.method_handlers_generic_handler(name, {"Export": self._keep_in(requests, *types)})
+            for (name, types), requests in zip(_EXPORTS.items(), kept, strict=True)
+        ]
 
     @property
     def spans(self) -> list:
@@ -62,6 +67,33 @@ class OtlpSink:
         wait_until(lambda: len(self.spans) >= count, seconds)
         return self.spans
 
+    def _keep_in(self, kept, request_type, response_type):
+        def export(request, context):
+            self.attempts.append(time.monotonic())
+            response = self.answer(request, context) if self.answer is not None else None
+            kept.append((request, dict(context.invocation_metadata())))
+            self.arrivals.append(time.monotonic())
+            return response or response_type()
+
+        return grpc.unary_unary_rpc_method_handler(
+            export, request_deserializer=request_type.FromString, response_serializer=response_type.SerializeToString
+        )
+
+
+class OtlpSink(OtlpInbox):
+    """The inbox behind a port of its own."""
+
+    def __init__(self, port: int = 0, answer=None):
+        super().__init__(answer)
+        self._server = grpc.server(ThreadPoolExecutor(4))
+        self._server.add_generic_rpc_handlers(self.build_handlers())
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        self._server.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def stop(self) -> None:
         self._server.stop(0).wait()
 
@@ -70,16 +102,6 @@ class OtlpSink:
 
     def __exit__(self, *_) -> None:
         self.stop()
-
-
-def _keep_in(kept, request_type, response_type):
-    def export(request, context):
-        kept.append((request, dict(context.invocation_metadata())))
-        return response_type()
-
-    return grpc.unary_unary_rpc_method_handler(
-        export, request_deserializer=request_type.FromString, response_serializer=response_type.SerializeToString
-    )
 
 
 def attributes_of(span) -> dict:

@@ -1,4 +1,4 @@
-"""A real gRPC server that speaks ``reflect.v1`` with answers scripted by the test."""
+"""A real gRPC server that speaks ``reflect.v1`` with answers scripted by the test, and takes OTLP."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,17 +8,23 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from reflect_otel.wire.v1 import reflect_pb2
+from tests.otlp_sink import OtlpInbox
 
 _SERVICE = reflect_pb2.DESCRIPTOR.services_by_name["ReflectService"]
 
 
 class WireServer:
-    """``answers[method]`` is a response, or a function of (request, context); ``calls`` is what arrived."""
+    """``answers[method]`` is a response, or a function of (request, context); ``calls`` is what arrived.
+
+    ``telemetry`` is what arrived over OTLP.
+    """
 
     def __init__(self, port: int = 0):
         self.answers: dict = {}
         self.calls: list[tuple[str, object, dict]] = []
+        self.telemetry = OtlpInbox()
         self._server = grpc.server(ThreadPoolExecutor(8))
+        self._server.add_generic_rpc_handlers(self.telemetry.build_handlers())
         handlers = {name: self._handler(name, method) for name, method in _SERVICE.methods_by_name.items()}
         self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(_SERVICE.full_name, handlers)])
         self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")

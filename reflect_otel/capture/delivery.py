@@ -9,11 +9,11 @@
 A batch is on its way or on disk when ``deliver`` returns. All network calls are made by the one sender thread.
 """
 
-import random
 import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from reflect_otel.capture.backoff import choose_rest_seconds
 from reflect_otel.capture.delivery_ledger import DeliveryLedger, DeliveryStatus
 from reflect_otel.capture.otlp_call import Fate, OtlpCall, Outcome, Signal
 from reflect_otel.capture.suppression import suppressed_instrumentation
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS: Final = 0.3
 """A batch that is not acknowledged by then goes to disk too, in case this process is killed."""
-
-_FIRST_BACKOFF_SECONDS: Final = 0.5
-_MAX_BACKOFF_SECONDS: Final = 15.0
-_JITTER: Final = 0.2
 
 
 class _Parcel:
@@ -67,6 +63,7 @@ class Delivery:
         self._sender: threading.Thread | None = None
         self._direct: _Parcel | None = None
         self._retry_at = 0.0
+        self._told_to_wait = False
         self._failures = 0
         self._key_refused = False
         self._closing_at: float | None = None
@@ -74,14 +71,9 @@ class Delivery:
     @property
     def status(self) -> DeliveryStatus:
         """The state at this moment."""
-        ledger, spool = self._ledger, self._spool
-        return DeliveryStatus(
-            delivered=ledger.delivered,
-            rejected=ledger.rejected,
-            spooled=ledger.spooled,
-            dropped=ledger.dropped,
-            waiting_bytes=spool.waiting_bytes if spool is not None else 0,
-            degraded=bool(self._failures or self._key_refused or ledger.is_losing or self._holds_own),
+        return self._ledger.read_status(
+            waiting_bytes=self._spool.waiting_bytes if self._spool is not None else 0,
+            degraded=bool(self._failures or self._key_refused or self._ledger.is_losing or self._holds_own),
         )
 
     def deliver(self, signal: Signal, items: int, body: bytes) -> bool:
@@ -91,15 +83,34 @@ class Delivery:
                 return False
             parcel = _Parcel(signal, items, body)
             if not self._start_sender():
-                self._settle_parcel(parcel, self._call.send(signal, body))
+                self._send_here(parcel)
             elif self._spool is not None and self._is_clear():
                 self._offer(parcel, _PATIENCE_SECONDS)
-            kept = parcel.is_done or self._keep(parcel) or self._insist(parcel)
+            kept = parcel.is_done or parcel.stored is not None or self._keep(parcel) or self._insist(parcel)
             if not kept:
                 self._ledger.note_dropped(
                     items, f"{self._call.address} did not take them, and there was no disk to keep them on"
                 )
             return kept and not (parcel.outcome is not None and parcel.outcome.fate is Fate.REFUSED)
+
+    def keep(self, signal: Signal, items: int, body: bytes) -> bool:
+        """Put a request on disk and send it from there; False, and nothing is counted, when there is no disk."""
+        with self._entry:
+            if self._closing_at is not None or not self._keep(_Parcel(signal, items, body)):
+                return False
+            self._start_sender()
+            return True
+
+    def resume(self) -> None:
+        """The receiver is known to answer: send what waits now, also what dead processes left. Returns at once."""
+        if self._spool is None or (self._sender is None and not self._spool.may_hold_some()):
+            return
+        with self._changed:
+            self._key_refused = False
+            if not self._told_to_wait:
+                self._retry_at = 0.0
+            self._changed.notify_all()
+        self._start_sender()
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until every batch that was handed over before is delivered or on disk; False when time ran out."""
@@ -127,6 +138,12 @@ class Delivery:
             self._entry.release()
 
     # --- the caller's side
+
+    def _send_here(self, parcel: _Parcel) -> None:
+        """Without a sender thread: on disk first, because the process may end before the receiver answers."""
+        parcel.flying = True
+        self._keep(parcel)
+        self._settle_parcel(parcel, self._call.send(parcel.signal, parcel.body))
 
     def _is_clear(self) -> bool:
         """Whether the receiver may have the next batch at once."""
@@ -277,6 +294,7 @@ class Delivery:
         address = self._call.address
         self._failures = self._failures + 1 if outcome.fate is Fate.RETRY else 0
         self._retry_at = 0.0
+        self._told_to_wait = outcome.retry_after_seconds is not None
         match outcome.fate:
             case Fate.DELIVERED:
                 self._key_refused = False
@@ -287,13 +305,5 @@ class Delivery:
                 self._key_refused = True
                 self._ledger.note_key_refused(address, outcome.reason)
             case Fate.RETRY:
-                self._retry_at = time.monotonic() + _choose_rest_seconds(self._failures, outcome)
+                self._retry_at = time.monotonic() + choose_rest_seconds(self._failures, outcome.retry_after_seconds)
                 self._ledger.note_away(address, outcome.reason)
-
-
-def _choose_rest_seconds(failures: int, outcome: Outcome) -> float:
-    """As long as the receiver asks for, else doubling with each failure; never before, and spread among senders."""
-    if outcome.retry_after_seconds is not None:
-        return outcome.retry_after_seconds * random.uniform(1.0, 1.05)  # noqa: S311
-    rest_seconds = min(_FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10), _MAX_BACKOFF_SECONDS)
-    return rest_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311

@@ -43,8 +43,7 @@ class EmbeddedDelivery:
     @property
     def status(self) -> DeliveryStatus:
         """The state at this moment."""
-        ledger = self._ledger
-        return DeliveryStatus(delivered=ledger.delivered, dropped=ledger.dropped, degraded=ledger.is_losing)
+        return self._ledger.read_status(degraded=self._ledger.is_losing)
 
     def deliver(self, signal: Signal, items: int, body: bytes) -> bool:
         """Store a request of ``items`` spans or log records; False when the engine refuses it."""
@@ -56,6 +55,13 @@ class EmbeddedDelivery:
             return False
         self._ledger.note_delivered(items, 0, remark, self._folder)
         return True
+
+    def keep(self, signal: Signal, items: int, body: bytes) -> bool:
+        """As ``deliver``: what the engine accepts is on disk."""
+        return self.deliver(signal, items, body)
+
+    def resume(self) -> None:
+        """Nothing waits here."""
 
     def flush(self, timeout_seconds: float) -> bool:  # noqa: ARG002 - as Delivery has it
         """Nothing is held back here."""

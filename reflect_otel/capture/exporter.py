@@ -10,8 +10,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from reflect_otel.capture.continuation import ContinuationFinder
-from reflect_otel.capture.delivery_ledger import DeliveryStatus
-from reflect_otel.capture.otlp_call import Signal
+from reflect_otel.capture.delivery_ledger import Cargo, DeliveryStatus
+from reflect_otel.capture.delivery_report import report_on
 from reflect_otel.capture.outbox import Outbox, OutboxSettings
 from reflect_otel.capture.run_stamp import restore_run_id
 
@@ -53,7 +53,8 @@ class ReflectSpanExporter(SpanExporter):
         settings = OutboxSettings(
             endpoint, api_key, project_id, headers, insecure, timeout, spool_bytes=spool_bytes, spool_dir=spool_dir
         )
-        self._outbox = Outbox(Signal.TRACES, settings, encode_spans)
+        self._outbox = Outbox(Cargo.SPANS, settings, encode_spans)
+        report_on(Cargo.SPANS, self)
         self._start_over()
         live_exporters.add(self)
         if hasattr(os, "register_at_fork"):

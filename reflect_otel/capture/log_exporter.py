@@ -7,8 +7,8 @@ from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
-from reflect_otel.capture.delivery_ledger import DeliveryStatus
-from reflect_otel.capture.otlp_call import Signal
+from reflect_otel.capture.delivery_ledger import Cargo, DeliveryStatus
+from reflect_otel.capture.delivery_report import report_on
 from reflect_otel.capture.outbox import Outbox, OutboxSettings
 
 
@@ -32,7 +32,8 @@ class ReflectLogExporter(LogRecordExporter):
         settings = OutboxSettings(
             endpoint, api_key, project_id, headers, insecure, timeout, spool_bytes=spool_bytes, spool_dir=spool_dir
         )
-        self._outbox = Outbox(Signal.LOGS, settings, encode_logs)
+        self._outbox = Outbox(Cargo.LOG_RECORDS, settings, encode_logs)
+        report_on(Cargo.LOG_RECORDS, self)
 
     @property
     def status(self) -> DeliveryStatus:

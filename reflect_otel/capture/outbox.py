@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from reflect_otel.capture.connection import ENV_ENDPOINT, find_embedded_folder, read_setting
 from reflect_otel.capture.delivery import Delivery
-from reflect_otel.capture.delivery_ledger import DeliveryLedger, DeliveryStatus
+from reflect_otel.capture.delivery_ledger import Cargo, DeliveryLedger, DeliveryStatus
 from reflect_otel.capture.otlp_call import OtlpCall, Signal
 from reflect_otel.capture.otlp_target import OtlpTarget, read_otlp_target
 from reflect_otel.capture.spool_settings import read_spool_settings
@@ -44,16 +44,16 @@ class Outbox:
     """Takes batches of one signal. Never raises: what is wrong is logged, at most once a minute, and counted.
 
     Args:
-        signal: what is sent.
+        cargo: what is sent.
         settings: where to, and how.
         encode: from a batch to an OTLP export request.
     """
 
-    def __init__(self, signal: Signal, settings: OutboxSettings, encode: Callable[[Any], Message]) -> None:
-        self._signal = signal
+    def __init__(self, cargo: Cargo, settings: OutboxSettings, encode: Callable[[Any], Message]) -> None:
+        self._cargo = cargo
+        self._signal = Signal.LOGS if cargo is Cargo.LOG_RECORDS else Signal.TRACES
         self._settings = settings
         self._encode = encode
-        self._noun = "spans" if signal is Signal.TRACES else "log records"
         self._closed = False
         self._delivery: Delivery | EmbeddedDelivery | None = None
         self._inherited: list[Delivery | EmbeddedDelivery] = []
@@ -68,7 +68,7 @@ class Outbox:
             # Kept referenced: closing it in the child would act on the parent's connection.
             self._inherited.append(self._delivery)
             self._delivery = None
-        self._ledger = DeliveryLedger(self._noun)
+        self._ledger = DeliveryLedger(self._cargo)
         self._lock = threading.Lock()
 
     @property
@@ -76,7 +76,7 @@ class Outbox:
         """What became of the batches of this process."""
         if self._delivery is not None:
             return self._delivery.status
-        return DeliveryStatus(dropped=self._ledger.dropped, degraded=self._ledger.is_losing)
+        return self._ledger.read_status(degraded=self._ledger.is_losing)
 
     def open(self) -> None:
         """Settle where to send now, not with the first batch.
@@ -104,15 +104,36 @@ class Outbox:
             )
             return False
 
+    def keep(self, batch: Sequence[_Item]) -> bool:
+        """Put a batch on disk and send it from there; False, and nothing is counted, when that is not possible."""
+        if self._closed:
+            return False
+        try:
+            with suppressed_instrumentation():
+                body = self._encode(batch).SerializeToString()
+                return self._get_delivery().keep(self._signal, len(batch), body)
+        except Exception as error:  # noqa: BLE001 - the caller still has the batch
+            self._ledger.note_no_disk(f"{type(error).__name__}: {error}")
+            return False
+
+    def resume(self) -> None:
+        """The receiver is known to answer: send what waits on disk now, also what dead processes left there."""
+        if self._closed:
+            return
+        try:
+            self._get_delivery().resume()
+        except Exception as error:  # noqa: BLE001 - what waits goes on waiting
+            self._ledger.note_no_disk(f"{type(error).__name__}: {error}")
+
     def flush(self, timeout_seconds: float) -> bool:
         """Wait for a ``send`` of another thread; what returned from ``send`` needs no waiting."""
         return self._delivery is None or self._delivery.flush(timeout_seconds)
 
-    def close(self) -> None:
-        """Deliver what waits on disk while that goes well, for two seconds at most; the rest stays there."""
+    def close(self, timeout_seconds: float = SHUTDOWN_SECONDS) -> None:
+        """Deliver what waits on disk while that goes well, for this long at most; the rest stays there."""
         self._closed = True
         if self._delivery is not None:
-            self._delivery.close(SHUTDOWN_SECONDS)
+            self._delivery.close(timeout_seconds)
 
     def _get_delivery(self) -> "Delivery | EmbeddedDelivery":
         with self._lock:

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import TraceFlags
 
+from reflect_otel.capture.delivery_ledger import count_overflow
 from reflect_otel.capture.exporter import ReflectSpanExporter
 from reflect_otel.capture.run_stamp import RunStampProcessor
 from reflect_otel.capture.span_buffer import SpanBuffer
@@ -25,7 +26,9 @@ from reflect_otel.errors import InvalidArgument
 
 DEFAULT_MAX_SPANS: Final = 8_192
 DEFAULT_MAX_BYTES: Final = 64 * 1024 * 1024
-DEFAULT_SCHEDULE_DELAY_MS: Final = 5_000
+DEFAULT_SCHEDULE_DELAY_MS: Final = 1_000
+"""What a killed process may lose: the spans of the last second, of runs that had not ended."""
+
 DEFAULT_MAX_EXPORT_BATCH_SIZE: Final = 512
 SHUTDOWN_TIMEOUT_MS: Final = 5_000
 _LINGER_SECONDS: Final = 0.02
@@ -47,7 +50,7 @@ class RunSpanProcessor(RunStampProcessor):
         exporter: where spans go; a ``ReflectSpanExporter`` from the environment when not given.
         max_spans: most spans held, else OTEL_BSP_MAX_QUEUE_SIZE, else 8192; the oldest are dropped first.
         max_bytes: most bytes held.
-        schedule_delay_ms: longest wait in milliseconds, else OTEL_BSP_SCHEDULE_DELAY, else 5000.
+        schedule_delay_ms: longest wait in milliseconds, else OTEL_BSP_SCHEDULE_DELAY, else 1000.
         max_export_batch_size: most spans in one export, else OTEL_BSP_MAX_EXPORT_BATCH_SIZE, else 512.
 
     Attributes:
@@ -150,6 +153,7 @@ class RunSpanProcessor(RunStampProcessor):
         self._exporter.shutdown()
         if unsent := self._buffer.held_spans:
             self._buffer.dropped_spans += unsent
+            count_overflow(unsent)
             _logger.warning("%d spans were not sent before the time to shut down ran out.", unsent)
 
     # --- the worker thread ----------------------------------------------------------------------------
@@ -200,6 +204,7 @@ class RunSpanProcessor(RunStampProcessor):
     def _report_drops(self) -> None:
         dropped = self._buffer.dropped_spans
         if dropped > self._reported_drops:
+            count_overflow(dropped - self._reported_drops)
             _logger.warning(
                 "%d spans dropped since the start: they end faster than %s takes them; "
                 "raise max_spans or max_bytes, or see whether the service answers.",

@@ -24,7 +24,7 @@ class SpooledBatch:
     Attributes:
         body: the request; requests may be joined, because protobuf reads them as one.
         items: spans or log records in it.
-        given_up: its room was needed while it was out for delivery.
+        given_up: items whose room was needed while it was out for delivery.
     """
 
     signal: Signal
@@ -33,7 +33,7 @@ class SpooledBatch:
     compartment: Compartment
     first_sequence: int
     last_sequence: int
-    given_up: bool = False
+    given_up: int = 0
 
 
 class Spool:
@@ -57,7 +57,16 @@ class Spool:
         self._out: SpooledBatch | None = None
         self._singly_until: tuple[Compartment, int] | None = None
         self._next_scan = 0.0
+        self._next_look = 0.0
         self._closed = False
+
+    def may_hold_some(self) -> bool:
+        """Whether any process has left something here; looks at the disk once a minute, and opens nothing."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return False
+        self._next_look = now + _SCAN_INTERVAL_SECONDS
+        return self._folder.has_compartments()
 
     @property
     def holds_own(self) -> bool:
@@ -110,7 +119,7 @@ class Spool:
         with self._lock:
             self._out = None
             compartment = batch.compartment
-            if batch.first_sequence == compartment.oldest_sequence:
+            if batch.last_sequence >= compartment.oldest_sequence:
                 compartment.trim(batch.last_sequence)
             self._close_if_empty(compartment)
 
@@ -119,8 +128,8 @@ class Spool:
         with self._lock:
             self._out = None
             if batch.given_up:
-                self._ledger.note_dropped(batch.items, _FULL)
-            elif singly:
+                self._ledger.note_dropped(batch.given_up, _FULL)
+            if singly:
                 self._singly_until = (batch.compartment, batch.last_sequence)
 
     def close(self) -> None:
@@ -192,14 +201,15 @@ class Spool:
 
     def _drop_oldest(self, compartment: Compartment) -> None:
         out = self._out if self._out is not None and self._out.compartment is compartment else None
-        records, dropped = compartment.read(), 0
+        records, dropped = compartment.read_some(), 0
         for record in records:
             if out is not None and out.first_sequence <= record.sequence <= out.last_sequence:
-                out.given_up = True
+                out.given_up += _count_items(record)
             else:
                 dropped += _count_items(record)
-        if records:
+        if dropped:
             self._ledger.note_dropped(dropped, _FULL)
+        if records:
             compartment.trim(records[-1].sequence)
         self._close_if_empty(compartment)
 

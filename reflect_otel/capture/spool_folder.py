@@ -47,9 +47,9 @@ class Compartment:
     """
 
     def __init__(self, folder: Path, capacity_bytes: int) -> None:
-        segment_bytes = max(_MIN_SEGMENT_BYTES, capacity_bytes // _SEGMENTS)
+        self._segment_bytes = max(_MIN_SEGMENT_BYTES, capacity_bytes // _SEGMENTS)
         self.folder = folder
-        self._journal = Journal(folder, capacity_bytes=capacity_bytes, segment_bytes=segment_bytes)
+        self._journal = Journal(folder, capacity_bytes=capacity_bytes, segment_bytes=self._segment_bytes)
 
     @property
     def is_empty(self) -> bool:
@@ -70,21 +70,25 @@ class Compartment:
         """Make a record durable; its sequence number. Raises StoreError."""
         return self._journal.append(kind, "", time.time_ns(), body)
 
-    def read(self, max_records: int = _READ_RECORDS) -> list[JournalRecord]:
-        """The oldest waiting records, about 1 MiB at most; damaged ones before them are given up."""
+    def read(self, max_records: int = _READ_RECORDS, max_bytes: int = _READ_BYTES) -> list[JournalRecord]:
+        """The oldest waiting records; damaged ones before them are given up."""
         for sequence in range(self.oldest_sequence, self._journal.last_sequence + 1):
             try:
-                return self._read(sequence - 1, max_records)
+                return self._read(sequence - 1, max_records, max_bytes)
             except (StoreError, OSError) as error:
                 _log.warn("damage", "A damaged record of the spool is given up: %s", error)
                 self.trim(sequence)
         return []
 
-    def _read(self, after_sequence: int, max_records: int) -> list[JournalRecord]:
+    def read_some(self) -> list[JournalRecord]:
+        """A few of the oldest waiting records: giving them up frees a file, or a part of what keeps one."""
+        return self.read(max_bytes=min(self._segment_bytes // 4, _READ_BYTES))
+
+    def _read(self, after_sequence: int, max_records: int, max_bytes: int) -> list[JournalRecord]:
         try:
-            return self._journal.read(after_sequence, max_records, _READ_BYTES)
+            return self._journal.read(after_sequence, max_records, max_bytes)
         except StoreError:
-            return self._journal.read(after_sequence, 1, _READ_BYTES)
+            return self._journal.read(after_sequence, 1, max_bytes)
 
     def trim(self, up_to_sequence: int) -> None:
         """Give up the records up to and including this one."""
@@ -129,6 +133,10 @@ class SpoolFolder:
                 "a folder that this user can write, or set REFLECT_SPOOL_BYTES=0 to switch the spool off"
             ) from error
         return Compartment(folder, self._capacity_bytes)
+
+    def has_compartments(self) -> bool:
+        """Whether there is any of this target, whoever has it."""
+        return bool(_list(self._target))
 
     def find_orphan(self) -> Compartment | None:
         """The oldest compartment of this target that a dead process left something in."""

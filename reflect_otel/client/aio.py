@@ -5,6 +5,7 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from reflect_otel.capture.delivery_ledger import DeliveryStatus
 from reflect_otel.client.call_threads import run_in_thread
 from reflect_otel.client.client import ReflectClient
 from reflect_otel.client.service_calls import DEFAULT_AUGMENT_TIMEOUT_SECONDS, DEFAULT_TIMEOUT_SECONDS
@@ -38,9 +39,18 @@ class AsyncReflectClient:
         *,
         augment_timeout: float = DEFAULT_AUGMENT_TIMEOUT_SECONDS,
         transport: Transport | None = None,
+        spool_bytes: int | None = None,
+        spool_dir: str | PathLike[str] | None = None,
     ) -> None:
         self.sync = ReflectClient(
-            base_url, api_key, project_id, timeout, augment_timeout=augment_timeout, transport=transport
+            base_url,
+            api_key,
+            project_id,
+            timeout,
+            augment_timeout=augment_timeout,
+            transport=transport,
+            spool_bytes=spool_bytes,
+            spool_dir=spool_dir,
         )
 
     @classmethod
@@ -58,6 +68,11 @@ class AsyncReflectClient:
         """As ``ReflectClient.embedded``; the first client of a folder opens it, which blocks for some 0.5 s."""
         transport = open_embedded(path, project_id, settings=settings, embedder=embedder, reflector=reflector)
         return cls(timeout=timeout, augment_timeout=augment_timeout, transport=transport)
+
+    @property
+    def status(self) -> DeliveryStatus:
+        """As ``ReflectClient.status``."""
+        return self.sync.status
 
     @property
     def recorder(self) -> RunRecorder:

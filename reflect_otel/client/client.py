@@ -28,6 +28,8 @@ class ReflectClient(MemoryCalls, SessionCalls, PatternCalls, ProjectCalls):
         timeout: seconds for each call.
         augment_timeout: seconds that ``augment_with_memories`` may delay the agent.
         transport: a way of your own, instead of ``base_url``, ``api_key`` and ``project_id``; closed with the client.
+        spool_bytes: most bytes on disk while the service is away, else REFLECT_SPOOL_BYTES, else 256 MiB; 0: none.
+        spool_dir: where, else REFLECT_SPOOL_DIR, else under the user's state folder.
 
     Raises:
         InvalidArgument: when the address, key or project cannot be used.
@@ -42,9 +44,15 @@ class ReflectClient(MemoryCalls, SessionCalls, PatternCalls, ProjectCalls):
         *,
         augment_timeout: float = DEFAULT_AUGMENT_TIMEOUT_SECONDS,
         transport: Transport | None = None,
+        spool_bytes: int | None = None,
+        spool_dir: str | PathLike[str] | None = None,
     ) -> None:
-        channel = transport if transport is not None else open_transport(base_url, api_key, project_id)
-        super().__init__(channel, timeout, augment_timeout)
+        outbox = None
+        if transport is None:
+            transport, outbox = open_transport(
+                base_url, api_key, project_id, spool_bytes=spool_bytes, spool_dir=spool_dir
+            )
+        super().__init__(transport, timeout, augment_timeout, outbox)
 
     @classmethod
     def embedded(
@@ -83,9 +91,9 @@ class ReflectClient(MemoryCalls, SessionCalls, PatternCalls, ProjectCalls):
         return cls(timeout=timeout, augment_timeout=augment_timeout, transport=transport)
 
     def close(self) -> None:
-        """Send what runs under ``trace`` left behind, for two seconds at most, and give the connection up.
+        """Send what recorded runs left behind, for two seconds at most, and give the connection up.
 
-        Harmless when repeated.
+        What is not sent by then stays on disk for the next process. Harmless when repeated.
         """
         self._submissions.close()
         self._channel.close()

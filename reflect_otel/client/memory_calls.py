@@ -7,6 +7,7 @@ from typing import Any, Final
 from opentelemetry import trace
 
 from reflect_otel.attributes import REFLECT_MEMORY_CONTROL
+from reflect_otel.capture.limited_log import LimitedLog
 from reflect_otel.capture.run_context import find_run_id
 from reflect_otel.client import codec, requests
 from reflect_otel.client.service_calls import PAGE_SIZE, ServiceCalls
@@ -14,7 +15,7 @@ from reflect_otel.errors import AuthError, TransportError
 from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
-_logger: Final = logging.getLogger(__name__)
+_log: Final = LimitedLog(logging.getLogger(__name__))
 
 
 class MemoryCalls(ServiceCalls):
@@ -54,10 +55,12 @@ class MemoryCalls(ServiceCalls):
         except AuthError:
             raise
         except TransportError as error:
-            _logger.warning("The task goes on without memories: %s", error)
+            self._submissions.service_is_away = True
+            _log.warn(type(error).__name__, "The task goes on without memories: %s", error)
             return AugmentedTask(augmented_task=task, degraded=True)
         if answer.control:
             trace.get_current_span().set_attribute(REFLECT_MEMORY_CONTROL, value=True)
+        self._submissions.service_is_away = False
         return codec.read_augmented(answer)
 
     def query_memories(

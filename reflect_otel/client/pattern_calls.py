@@ -1,13 +1,16 @@
 """``client.trace`` and ``client.trace_async``: a run is opened, recorded and submitted around a block of code."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from reflect_otel.client import requests
-from reflect_otel.client.submission import Submissions
 from reflect_otel.client.trace_calls import TraceCalls
 from reflect_otel.client.traced_run import TraceOptions
 from reflect_otel.client.tracing import RunRecorder, TraceScope
 from reflect_otel.ports import Transport
+
+if TYPE_CHECKING:
+    from reflect_otel.capture.outbox import Outbox
 
 
 class PatternCalls(TraceCalls):
@@ -17,9 +20,14 @@ class PatternCalls(TraceCalls):
         recorder: opens and closes the runs of every pattern of this client.
     """
 
-    def __init__(self, channel: Transport, timeout_seconds: float, augment_timeout_seconds: float) -> None:
-        super().__init__(channel, timeout_seconds, augment_timeout_seconds)
-        self._submissions = Submissions(channel, augment_timeout_seconds)
+    def __init__(
+        self,
+        channel: Transport,
+        timeout_seconds: float,
+        augment_timeout_seconds: float,
+        outbox: "Outbox | None" = None,
+    ) -> None:
+        super().__init__(channel, timeout_seconds, augment_timeout_seconds, outbox)
         self.recorder = RunRecorder(
             channel, self._submissions, self.wait_for_trace, timeout_seconds, augment_timeout_seconds
         )

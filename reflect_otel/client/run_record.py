@@ -4,7 +4,7 @@ Whatever the agent's code handed over, a request comes out: what cannot be store
 run's metadata.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -116,6 +116,12 @@ def without_content(record: wire.CreateTraceRequest, problem: str) -> wire.Creat
     return reduced
 
 
+def with_problem(metadata: Mapping[str, str], problem: str) -> dict[str, str]:
+    """The metadata, naming one more part of the run that could not be stored."""
+    problems = "; ".join(filter(None, (metadata.get(PROBLEM_KEY), problem)))
+    return {**metadata, PROBLEM_KEY: problems[:_MAX_PROBLEM_CHARACTERS]}
+
+
 def _build_task(task: str) -> str:
     return _text(task) if task.strip() else _NO_TASK
 
@@ -170,9 +176,7 @@ def _build_metadata(
         pairs[FEEDBACK_KEY] = _text(output.feedback_text)
     if error is not None and read_ending(error) is Ending.CANCELLED:
         pairs[METADATA_CANCELLED] = type(error).__name__
-    if problems:
-        pairs[PROBLEM_KEY] = "; ".join(problems)[:_MAX_PROBLEM_CHARACTERS]
-    return pairs
+    return with_problem(pairs, "; ".join(problems)) if problems else pairs
 
 
 def _text(value: Any) -> str:

@@ -1,16 +1,21 @@
 """The calls about traces and reviews, after a run."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from reflect_otel.capture.limited_log import LimitedLog
 from reflect_otel.client import codec, requests
 from reflect_otel.client.service_calls import DEFAULT_TIMEOUT_SECONDS, PAGE_SIZE, ServiceCalls
 from reflect_otel.client.waiting import wait_for_trace
-from reflect_otel.model.memory import Review, ReviewResult, ReviewSource, Trace, TraceSubmission
+from reflect_otel.errors import DeadlineExceeded, RateLimited, Unavailable
+from reflect_otel.model.memory import IngestStatus, Review, ReviewResult, ReviewSource, Trace, TraceSubmission
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 DEFAULT_POLL_SECONDS: Final = 0.25
+
+_log: Final = LimitedLog(logging.getLogger(__name__))
 
 
 class TraceCalls(ServiceCalls):
@@ -35,6 +40,9 @@ class TraceCalls(ServiceCalls):
     ) -> TraceSubmission:
         """Store a whole run; with ``review_result``, learning from it follows in the background.
 
+        Never fails because the service is away, slow or overloaded: the run is then on disk, arrives later, and the
+        answer says ``degraded=True``. After an unanswered ``augment_with_memories`` it waits no longer than that did.
+
         Args:
             task: what the agent was asked.
             trajectory: role/content messages, OpenAI message objects among them, or their JSON text.
@@ -49,6 +57,11 @@ class TraceCalls(ServiceCalls):
             reference_context: reference answer or material for judging.
             trace_id: run id, to repeat a call that got no answer; a new UUID when not given.
             session_id: conversation that the run is a turn of.
+
+        Raises:
+            InvalidArgument: for a wrong argument.
+            AuthError: when the service refuses the key.
+            Unavailable, DeadlineExceeded, RateLimited: only where there is no disk to keep the run on.
         """
         review = requests.build_inline_review(review_result, feedback_text, score, alpha)
         if review is None and feedback_text:
@@ -65,8 +78,22 @@ class TraceCalls(ServiceCalls):
             run_id=trace_id,
             session_id=session_id,
         )
-        answer = self._call("CreateTrace", request)
+        try:
+            answer = self._channel.call("CreateTrace", request, self._patience_seconds)
+        except (Unavailable, DeadlineExceeded, RateLimited) as error:
+            self._submissions.service_is_away = True
+            if not self._submissions.keep(request):
+                raise
+            _log.warn(type(error).__name__, "A run is kept on disk and sent later: %s", error)
+            return TraceSubmission(id=request.trace_id, ingest_status=IngestStatus.QUEUED.value, degraded=True)
+        self._submissions.note_answered()
         return TraceSubmission(id=answer.trace_id, ingest_status=codec.read_ingest_status(answer.ingest_status))
+
+    @property
+    def _patience_seconds(self) -> float:
+        """How long a run may delay its agent at its end."""
+        is_away = self._submissions.service_is_away
+        return min(self._timeout_seconds, self._augment_timeout_seconds) if is_away else self._timeout_seconds
 
     def create_trace_and_wait(
         self,

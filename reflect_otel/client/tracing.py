@@ -15,7 +15,7 @@ from reflect_otel.capture.limited_log import LimitedLog
 from reflect_otel.client import codec, requests
 from reflect_otel.client.call_threads import run_in_thread
 from reflect_otel.client.run_record import Ending, read_ending
-from reflect_otel.client.submission import Submissions
+from reflect_otel.client.submission import DISK_SECONDS, Submissions
 from reflect_otel.client.trace_context import TraceContext
 from reflect_otel.client.traced_run import TracedRun, TraceOptions
 from reflect_otel.errors import InvalidArgument, ReflectError, TransportError
@@ -83,10 +83,10 @@ class RunRecorder:
             with run.inside():
                 if ending is Ending.CANCELLED:
                     self._submissions.submit_later(record)
+                elif run.service_was_away:
+                    self._submissions.submit_later(record, wait_seconds=DISK_SECONDS)
                 elif run.options.blocking:
                     self._submit_and_wait(run, record)
-                elif run.service_was_away:
-                    self._submissions.submit_later(record)
                 else:
                     self._submissions.submit(record)
             run.context.mark_submitted()
@@ -96,7 +96,9 @@ class RunRecorder:
     def close_later(self, run: TracedRun, error: BaseException | None) -> None:
         """As ``close``, without any waiting: for code that must not be suspended. Raises no Exception."""
         try:
-            self._submissions.submit_later(run.finish(error))
+            record = run.finish(error)
+            with run.inside():
+                self._submissions.submit_later(record)
             run.context.mark_submitted()
         except Exception as failure:  # noqa: BLE001 - as above
             _log.warn("close", "A run could not be recorded: %r", failure)
@@ -112,8 +114,10 @@ class RunRecorder:
             _log.warn("task", "The task goes on without memories: %s", error)
         except ReflectError as error:
             run.service_was_away = isinstance(error, TransportError)
+            self._submissions.service_is_away = run.service_was_away
             _log.warn(f"augment {type(error).__name__}", "The task goes on without memories: %s", error)
         else:
+            self._submissions.service_is_away = False
             return codec.read_augmented(answer)
         return AugmentedTask(augmented_task=run.context.task, degraded=True)
 
@@ -124,7 +128,7 @@ class RunRecorder:
             self._submissions.send(record, self._timeout_seconds)
         except TransportError as error:
             _log.warn("blocking", "A run record will be sent later, and the agent goes on: %s", error)
-            self._submissions.submit_later(record)
+            self._submissions.submit_later(record, wait_seconds=DISK_SECONDS)
             return
         try:
             self._wait_for_trace(record.trace_id, require_reviewed=record.HasField("review"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reflect_otel.capture.connection import (
     DEFAULT_ENDPOINT,
@@ -14,16 +14,30 @@ from reflect_otel.capture.connection import (
     parse_address,
     read_setting,
 )
+from reflect_otel.capture.delivery_ledger import Cargo
+from reflect_otel.client.run_telemetry import build_run_request
 from reflect_otel.model.memory import DEFAULT_PROJECT
 from reflect_otel.plugins import load_plugin
 from reflect_otel.ports import Settings, Transport
+
+if TYPE_CHECKING:
+    from reflect_otel.capture.outbox import Outbox
 
 TRANSPORTS: Final = "reflect_otel.transports"
 """Entry-point group; ``embedded`` takes (folder, headers) and the options of ``ReflectClient.embedded``."""
 
 
-def open_transport(base_url: str | None, api_key: str | None, project_id: str | None) -> Transport:
-    """The way to ``base_url``; what is not given comes from the environment, then from the defaults.
+def open_transport(
+    base_url: str | None,
+    api_key: str | None,
+    project_id: str | None,
+    *,
+    spool_bytes: int | None = None,
+    spool_dir: str | PathLike[str] | None = None,
+) -> "tuple[Transport, Outbox | None]":
+    """The way to ``base_url``, and by the disk; what is not given comes from the environment, then from the defaults.
+
+    The second is ``None`` for an engine within this process, which has the disk itself.
 
     Raises:
         InvalidArgument: when the address, key or project cannot be used.
@@ -33,10 +47,13 @@ def open_transport(base_url: str | None, api_key: str | None, project_id: str | 
     address = read_setting(base_url, ENV_ENDPOINT) or DEFAULT_ENDPOINT
     folder = find_embedded_folder(address)
     if folder is not None:
-        return _open_folder(folder, headers)
+        return _open_folder(folder, headers), None
+    from reflect_otel.capture.outbox import Outbox, OutboxSettings
     from reflect_otel.client.channel import ServiceChannel
 
-    return ServiceChannel(parse_address(address), headers)
+    transport = ServiceChannel(parse_address(address), headers)
+    settings = OutboxSettings(address, headers=headers, spool_bytes=spool_bytes, spool_dir=spool_dir)
+    return transport, Outbox(Cargo.RUN_RECORDS, settings, build_run_request)
 
 
 def open_embedded(

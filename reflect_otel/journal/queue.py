@@ -71,8 +71,8 @@ class Journal:
         self._folder = SegmentFolder(self._path, segment_bytes=segment_bytes, start_after=start_after)
         self._last_sequence = self._folder.last_sequence
         self._stored_bytes = self._folder.count_bytes()
-        self._writer = threading.Thread(target=self._write_groups, name="reflect-journal", daemon=True)
-        self._writer.start()
+        self._writing = threading.Lock()
+        self._writer = self._start_writer()
         _open_journals.add(self)
 
     # --- appending
@@ -93,6 +93,7 @@ class Journal:
         done = threading.Event()
         entry = _Entry(build_draft(kind, project_id, received_ns, body), done)
         self._enqueue(entry)
+        self._write_without_writer()
         done.wait()
         if entry.error:
             raise StoreError(entry.error)
@@ -108,6 +109,7 @@ class Journal:
             StoreError: the journal is closed.
         """
         self._enqueue(_Entry(build_draft(kind, project_id, received_ns, body), None))
+        self._write_without_writer()
 
     def flush(self, timeout_seconds: float) -> int:
         """Wait until all that was appended before is on disk; returns ``last_sequence``.
@@ -140,9 +142,11 @@ class Journal:
         with self._reading:
             for size_bytes, record in self._folder.iter_records(after_sequence):
                 total_bytes += size_bytes
-                if len(records) >= max_records or (records and total_bytes > max_bytes):
+                if records and total_bytes > max_bytes:
                     break
                 records.append(record)
+                if len(records) >= max_records:  # before the next one is read: it may be damaged
+                    break
         return records
 
     def wait(self, after_sequence: int, timeout_seconds: float) -> bool:
@@ -200,11 +204,21 @@ class Journal:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._writer.join()
+        if self._writer is not None:
+            self._writer.join()
         with self._reading:
             self._folder.close()
 
     # --- the writer thread
+
+    def _start_writer(self) -> threading.Thread | None:
+        """``None`` at the end of the interpreter, where threads cannot be started: callers then write themselves."""
+        writer = threading.Thread(target=self._write_groups, name="reflect-journal", daemon=True)
+        try:
+            writer.start()
+        except RuntimeError:
+            return None
+        return writer
 
     def _write_groups(self) -> None:
         while True:
@@ -212,14 +226,24 @@ class Journal:
                 self._changed.wait_for(lambda: self._queue or self._closed)
                 if not self._queue:
                     return
-                group = self._take_group()
-            error = self._write_group(group)
-            with self._changed:
-                self._last_sequence = self._folder.last_sequence
-                self._stored_bytes = self._folder.count_bytes()
-                self._writing_bytes = 0
-                self._changed.notify_all()
-            self._settle(group, error)
+            self._write_next_group()
+
+    def _write_without_writer(self) -> None:
+        if self._writer is None:
+            with self._writing:
+                while self._queue:
+                    self._write_next_group()
+
+    def _write_next_group(self) -> None:
+        with self._changed:
+            group = self._take_group()
+        error = self._write_group(group)
+        with self._changed:
+            self._last_sequence = self._folder.last_sequence
+            self._stored_bytes = self._folder.count_bytes()
+            self._writing_bytes = 0
+            self._changed.notify_all()
+        self._settle(group, error)
 
     def _take_group(self) -> list[_Entry]:
         group = [self._queue.popleft()]

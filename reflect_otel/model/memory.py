@@ -371,10 +371,16 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceSubmission:
-    """Receipt of ``create_trace``. ``ingest_status`` is ``queued`` with a review, ``completed`` without."""
+    """Receipt of ``create_trace``.
+
+    Attributes:
+        ingest_status: ``queued`` with a review, ``completed`` without.
+        degraded: the service did not take the run yet; it is on the disk of this machine and arrives later.
+    """
 
     id: str
     ingest_status: str
+    degraded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from reflect_otel import ReflectSpanExporter
 from tests.waiting import wait_until
 
 
@@ -63,3 +64,25 @@ def no_telemetry_environment(monkeypatch):
     for variable in tuple(os.environ):
         if variable.startswith(("REFLECT_", "OTEL_")):
             monkeypatch.delenv(variable)
+
+
+@pytest.fixture
+def spool(tmp_path, monkeypatch):
+    """The folder that exporters keep their spool in."""
+    monkeypatch.setenv("REFLECT_SPOOL_DIR", str(tmp_path / "spool"))
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def open_exporter(spool):
+    """A function that makes exporters which are shut down after the test."""
+    opened = []
+
+    def build(url, **settings):
+        exporter = ReflectSpanExporter(url, **settings)
+        opened.append(exporter)
+        return exporter
+
+    yield build
+    for exporter in opened:
+        exporter.shutdown()
