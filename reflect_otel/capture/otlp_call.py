@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from reflect_otel.capture.fork_gate import fork_gate
 from reflect_otel.capture.otlp_target import OtlpTarget
 
 _RETRYABLE: Final = frozenset(
@@ -92,6 +93,8 @@ class OtlpCall:
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._closed = False
+        self._interrupted = False
+        fork_gate.let_interrupt(self)
 
     @property
     def address(self) -> str:
@@ -106,9 +109,13 @@ class OtlpCall:
     def send(self, signal: Signal, body: bytes) -> Outcome:
         """Try once to have ``body``, a serialised export request, accepted. Never raises."""
         try:
-            export: Any = self._connect().unary_unary(_METHODS[signal])
-            answer = export(body, timeout=self._target.timeout_seconds, metadata=self._metadata)
+            with fork_gate.call():
+                self._interrupted = False
+                export: Any = self._connect().unary_unary(_METHODS[signal])
+                answer = export(body, timeout=self._target.timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
+            if self._interrupted:
+                return Outcome(Fate.RETRY, "interrupted by a fork of this process", retry_after_seconds=0.0)
             outcome = _read_failure(error)
             if error.code() in _CONNECTION_FAILURES:
                 # The connection may be half open, and gRPC would wait longer than we do before it tries again.
@@ -117,6 +124,11 @@ class OtlpCall:
         except Exception as error:  # noqa: BLE001 - closed meanwhile, or metadata that gRPC refuses
             return Outcome(Fate.RETRY, f"{type(error).__name__}: {error}")
         return _read_answer(signal, answer)
+
+    def interrupt(self) -> None:
+        """End the attempt that is under way, if any; the data stays ours."""
+        self._interrupted = True
+        self._disconnect()
 
     def close(self) -> None:
         """Close the connection for good."""

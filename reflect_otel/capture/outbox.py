@@ -17,9 +17,16 @@ from reflect_otel.capture.otlp_target import OtlpTarget, read_otlp_target
 from reflect_otel.capture.spool_settings import read_spool_settings
 from reflect_otel.capture.suppression import suppressed_instrumentation
 
+try:  # here and not where it is needed: a child forked while a thread imports waits for ever for that import
+    from reflect_otel.capture.spool import Spool
+    from reflect_otel.capture.spool_folder import SpoolFolder
+except ImportError:  # a platform without file locks
+    _HAS_DISK = False
+else:
+    _HAS_DISK = True
+
 if TYPE_CHECKING:
     from reflect_otel.capture.embedded_delivery import EmbeddedDelivery
-    from reflect_otel.capture.spool import Spool
 
 SHUTDOWN_SECONDS: Final = 2.0
 
@@ -174,12 +181,7 @@ class Outbox:
 
 def _build_spool(target: OtlpTarget, given: OutboxSettings, ledger: DeliveryLedger) -> "Spool | None":
     settings = read_spool_settings(given.spool_bytes, given.spool_dir)
-    if not settings.capacity_bytes:
-        return None
-    try:
-        from reflect_otel.capture.spool import Spool
-        from reflect_otel.capture.spool_folder import SpoolFolder
-    except ImportError:  # a platform without file locks
+    if not settings.capacity_bytes or not _HAS_DISK:
         return None
     folder = SpoolFolder(settings.root, target.identity, settings.capacity_bytes)
     return Spool(folder, settings.capacity_bytes, ledger)

@@ -13,6 +13,7 @@ import grpc
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from reflect_otel.capture.connection import Address
+from reflect_otel.capture.fork_gate import fork_gate
 from reflect_otel.capture.suppression import suppressed_instrumentation
 from reflect_otel.client.status import read_error
 from reflect_otel.errors import FailedPrecondition
@@ -116,7 +117,7 @@ class ServiceChannel:
             ReflectError: the typed form of whatever the service or the network said.
         """
         invoke = self._stub(method, streaming=False)
-        with suppressed_instrumentation():
+        with suppressed_instrumentation(), fork_gate.call():
             try:
                 return invoke(request, timeout=timeout_seconds, metadata=self._metadata())
             except grpc.RpcError as error:

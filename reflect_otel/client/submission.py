@@ -102,6 +102,11 @@ class Submissions:
             degraded=self.service_is_away or bool(self._waiting) or self._ledger.is_losing or kept.degraded,
         )
 
+    @property
+    def waiting(self) -> int:
+        """Records in memory: neither at the service nor on disk."""
+        return len(self._waiting)
+
     def submit(self, record: wire.CreateTraceRequest) -> None:
         """Store the record now if the service answers in time, else later. Never raises an Exception."""
         if self._waiting:
@@ -140,8 +145,9 @@ class Submissions:
         """Put the record on disk, in the trace of the current span; False when there is no disk to keep it on."""
         return self._outbox is not None and self._outbox.keep([RunTelemetry(record, context.get_current())])
 
-    def note_answered(self) -> None:
-        """The service answers: what waits on disk is sent now, also what dead processes left there."""
+    def note_stored(self) -> None:
+        """The service has taken a record: what waits on disk is sent now, also what dead processes left there."""
+        self._ledger.note_delivered(1)
         self.service_is_away = False
         if self._outbox is not None:
             self._outbox.resume()
@@ -175,8 +181,7 @@ class Submissions:
         except TransportError:
             self.service_is_away = True
             raise
-        self._ledger.note_delivered(1)
-        self.note_answered()
+        self.note_stored()
 
     # --- inside ---------------------------------------------------------------------------------------
 

@@ -86,7 +86,7 @@ class TraceCalls(ServiceCalls):
                 raise
             _log.warn(type(error).__name__, "A run is kept on disk and sent later: %s", error)
             return TraceSubmission(id=request.trace_id, ingest_status=IngestStatus.QUEUED.value, degraded=True)
-        self._submissions.note_answered()
+        self._submissions.note_stored()
         return TraceSubmission(id=answer.trace_id, ingest_status=codec.read_ingest_status(answer.ingest_status))
 
     @property

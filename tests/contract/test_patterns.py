@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reflect_otel import AsyncReflectClient, ReflectClient, reflect_trace
+from reflect_otel import AsyncReflectClient, ReflectClient, delivery_status, reflect_trace
 
 from .runs import CHAT, TASK, learn
 
@@ -29,6 +29,14 @@ def test_an_exception_in_a_decorated_function_is_one_failed_run(client):
     (trace,) = client.list_traces(review_status="reviewed")
     assert trace.review.result == "fail"
     assert "the shop is closed" in trace.review.feedback
+
+
+def test_what_was_recorded_is_counted(client):
+    client.create_trace(TASK, CHAT)
+    with client.trace(TASK):
+        pass
+    assert (client.status.delivered, client.status.dropped, client.status.degraded) == (2, 0, False)
+    assert delivery_status().runs.delivered >= 2
 
 
 def test_the_async_client_does_the_same(address, project):
@@ -56,5 +64,5 @@ def test_every_public_call_is_under_this_contract():
     assert [name for name in calls if f"client.{name}(" not in tests and name not in WAYS_IN] == []
 
 
-WAYS_IN = {"close", "embedded", "trace_async"}
-"""``close`` and ``embedded`` are what the fixtures and tests/journeys/test_embedded.py use."""
+WAYS_IN = {"close", "embedded", "trace_async", "status"}
+"""``close`` and ``embedded`` are what the fixtures and tests/journeys/test_embedded.py use; ``status`` is no call."""

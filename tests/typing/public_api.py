@@ -11,6 +11,8 @@ import reflect_otel
 from reflect_otel import (
     AsyncReflectClient,
     AugmentedTask,
+    DeliveryReport,
+    DeliveryStatus,
     InvalidArgument,
     Memory,
     MemoryKind,
@@ -74,6 +76,10 @@ def client_calls(client: ReflectClient) -> None:
     assert_type(client.iter_traces(), Iterator[Trace])
     assert_type(client.review_trace("abc", result="fail", feedback_text="why", source="code"), Trace)
     assert_type(client.delete_traces(["abc"]), int)
+    assert_type(submission.degraded, bool)
+    assert_type(client.status, DeliveryStatus)
+    assert_type(reflect_otel.delivery_status(), DeliveryReport)
+    assert_type(reflect_otel.delivery_status().runs.dropped, int)
     memory = client.create_memory("task", "lesson", kind="strategy", success=True, metadata={"a": 1})
     assert_type(memory.kind, MemoryKind)
     assert_type(memory.q_value, float)

@@ -1,10 +1,6 @@
 """Receivers that misbehave, spans to send them, and ways of looking at a spool."""
 
-import contextlib
-import socket
-import threading
 from pathlib import Path
-from typing import Self
 
 import grpc
 from google.protobuf.any_pb2 import Any
@@ -63,54 +59,6 @@ def refuse(
         context.abort_with_status(rpc_status.to_status(status))
 
     return answer
-
-
-class Gateway:
-    """A TCP relay to a receiver; ``freeze`` leaves its connections open and passes nothing on any more."""
-
-    def __init__(self, port: int) -> None:
-        self._target = ("127.0.0.1", port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._frozen = threading.Event()
-        self._sockets: list[socket.socket] = [self._listener]
-        self.connections = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def freeze(self) -> None:
-        """What is open stays open and silent; new connections are relayed."""
-        self._frozen.set()
-        self._frozen = threading.Event()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_) -> None:
-        for each in self._sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(self._target)
-            except OSError:
-                return
-            self.connections += 1
-            self._sockets += (client, server)
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._relay, args=(source, sink, self._frozen), daemon=True).start()
-
-    def _relay(self, source: socket.socket, sink: socket.socket, frozen: threading.Event) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if not frozen.is_set():
-                    sink.sendall(data)
 
 
 def spool_files(root: Path) -> list[Path]:

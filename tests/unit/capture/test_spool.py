@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,10 +16,11 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from reflect_otel import ReflectSpanExporter
 from reflect_otel.capture.log_exporter import ReflectLogExporter
+from tests.gateway import Gateway, black_hole
 from tests.otlp_sink import OtlpSink
 from tests.waiting import wait_until
 
-from .receivers import Gateway, build_spans, free_port, journal_bytes, names_at, spool_files
+from .receivers import build_spans, free_port, journal_bytes, names_at, spool_files
 
 
 @pytest.fixture
@@ -125,16 +125,15 @@ def test_an_acknowledgement_that_takes_long_holds_up_nobody_and_nothing_is_sent_
 
 def test_a_receiver_that_takes_connections_and_never_answers_holds_up_nobody(spool, open_exporter):
     before = set(threading.enumerate())
-    with socket.create_server(("127.0.0.1", 0)) as black_hole:
-        port = black_hole.getsockname()[1]
-        exporter = open_exporter(f"http://127.0.0.1:{port}", timeout=0.3)
+    with black_hole() as url:
+        exporter = open_exporter(url, timeout=0.3)
         began = time.monotonic()
         for number in range(50):
             exporter.export(build_spans(str(number)))
         assert time.monotonic() - began < 5
         ours = {thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("reflect")}
         assert ours == {"reflect-journal", "reflect-otel-delivery"}
-    with OtlpSink(port) as back:
+    with OtlpSink(int(url.rpartition(":")[2])) as back:
         back.wait_for_spans(50)
         assert names_at(back) == [str(number) for number in range(50)]
 
@@ -264,6 +263,28 @@ os._exit(0)
         assert Counter(names_at(back)).most_common(1)[0][1] == 1
         for name in ("parent before", "child 0", "child 1", "child 2", "parent after"):
             assert [each for each in names_at(back) if each.startswith(name)] == [f"{name} {n}" for n in range(5)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_while_a_batch_is_on_its_way_harms_neither_parent_nor_child(spool, open_exporter):
+    ending = """
+for round in range(6):
+    work(f'parent {round}')  # the receiver never answers, so that a call is nearly always under way
+    child = os.fork()
+    if child == 0:
+        work(f'child {round}')
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0, 'the child died of a signal'
+os._exit(0)
+"""
+    with black_hole() as url:
+        agent = start_agent(url, ending)
+        _, log = agent.communicate(timeout=60)
+    assert agent.returncode == 0, log
+    with OtlpSink(int(url.rpartition(":")[2])) as back:
+        open_exporter(back.url).export(build_spans("heir"))
+        back.wait_for_spans(61, 20)
+        assert Counter(names_at(back)).most_common(1)[0][1] == 1
 
 
 def test_many_exporters_at_a_time_share_a_spool_and_every_span_arrives_once(spool):

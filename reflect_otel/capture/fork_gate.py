@@ -1,0 +1,82 @@
+"""Keeps our calls out of gRPC while the process forks: otherwise gRPC aborts the child with its first call.
+
+gRPC's own fork handlers do nothing, and leave the child a broken poller, when any thread is inside a call at that
+moment ("Other threads are currently calling into gRPC, skipping fork() handlers"). Our background threads may be in
+one at any time without the host's knowing.
+"""
+
+import os
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+_WAIT_SECONDS: Final = 1.0
+"""How long a fork may wait for calls that nobody interrupts; those that an agent waits for take 0.3 s at most."""
+
+
+class Interruptible(Protocol):
+    """A caller whose call may end early."""
+
+    def interrupt(self) -> None:
+        """End the call that is under way, if any."""
+
+
+class ForkGate:
+    """Counts the threads inside gRPC. A fork waits until there is none, and none goes in meanwhile."""
+
+    def __init__(self) -> None:
+        self._interruptible: weakref.WeakSet[Interruptible] = weakref.WeakSet()
+        self._start_over()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self._close, after_in_parent=self._open, after_in_child=self._start_over)
+
+    def _start_over(self) -> None:
+        self._changed = threading.Condition()
+        self._inside: Counter[int] = Counter()
+        self._forks = 0
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """The block is a call into gRPC."""
+        me = threading.get_ident()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._forks, _WAIT_SECONDS)
+            self._inside[me] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside[me] -= 1
+                self._changed.notify_all()
+
+    def let_interrupt(self, caller: Interruptible) -> None:
+        """A fork may interrupt ``caller``, as long as it exists."""
+        self._interruptible.add(caller)
+
+    def _close(self) -> None:
+        with self._changed:
+            self._forks += 1
+            if self._is_empty():
+                return
+        for caller in list(self._interruptible):
+            caller.interrupt()
+        with self._changed:
+            self._changed.wait_for(self._is_empty, _WAIT_SECONDS)
+
+    def _open(self) -> None:
+        with self._changed:
+            self._forks -= 1
+            self._changed.notify_all()
+
+    def _is_empty(self) -> bool:
+        """Whether no thread but this one is inside."""
+        me = threading.get_ident()
+        self._inside = +self._inside
+        return all(thread == me for thread in self._inside)
+
+
+fork_gate: Final = ForkGate()
+"""The process's own."""
