@@ -65,4 +65,5 @@ def _build_draft(record: wire.CreateTraceRequest, trace_id: bytes | None) -> Tra
         ended_ns=max(0, record.end_time.ToNanoseconds()),
         error_type=record.error_type or None,
         spans_follow=record.spans_follow,
+        session_id=record.session_id or None,
     )
