@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from reflect_otel import ReflectClient
+from reflect_otel import NotFound, ReflectClient, Unavailable
 from tests.gateway import Gateway
 from tests.waiting import wait_until
 
@@ -63,6 +63,13 @@ EXPECTED = {
     "that failed": ("fail", "ConnectionError: the shop is closed", "code"),
     "by hand": ("fail", "Asked nobody.", "human"),
 }
+
+
+def knows(client, run_id):
+    try:
+        return client.get_trace(run_id)
+    except (NotFound, Unavailable):
+        return None
 
 
 def run_agent(text, url, *, exit_code=0, set_up="", **environment):
@@ -137,6 +144,9 @@ def test_a_memory_served_before_the_outage_is_credited_once_after_it(place):
     wait_until(lambda: client.status.spooled == 1)
     place.open()
     wait_until(lambda: not client.status.waiting_bytes, 30)
+    client.close()
+    client = ReflectClient(place.url, project_id="shop")
+    wait_until(lambda: knows(client, ctx.trace_id), 20)
     trace = client.wait_for_trace(ctx.trace_id, require_reviewed=True, wait_timeout=30)
     assert trace.retrieved_memory_ids == (memory.id,)
     credited = client.get_memory(memory.id)
