@@ -17,10 +17,7 @@ from tests.otlp_sink import attributes_of
 TRACE_ID = 0x0AF7651916CD43DD8448EB211C80319C
 CHAT = [
     {"role": "system", "content": "Be kind."},
-    {
-        "role": "user",
-        "content": [{"type": "text", "text": "Refund"}, {"type": "image_url", "image_url": {"url": "x"}}],
-    },
+    {"role": "user", "content": "Refund it."},
     {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "refund", "arguments": '{"order": 7}'}}]},
     {"role": "tool", "tool_call_id": "c", "content": "done"},
     {"role": "assistant", "content": "Refunded."},
