@@ -99,9 +99,37 @@ def serve(
             "REFLECT_EMBEDDING_MODEL is set, else minilm where it is installed, else hashing.",
         ),
     ] = "auto",
+    reflector: Annotated[
+        str,
+        typer.Option(
+            envvar="REFLECT_REFLECTOR",
+            metavar="NAME",
+            help="Who draws lessons: offline, or openai:MODEL for any OpenAI-compatible endpoint (OPENAI_API_KEY, "
+            "OPENAI_BASE_URL).",
+        ),
+    ] = "offline",
+    judge: Annotated[
+        bool, typer.Option("--judge", envvar="REFLECT_JUDGE", help="Let that model review runs nobody reviews.")
+    ] = False,
+    model_timeout_seconds: Annotated[float, typer.Option(min=0.1, help="Longest call to the model.")] = 60.0,
+    daily_tokens: Annotated[
+        int,
+        typer.Option(min=0, envvar="REFLECT_DAILY_TOKENS", help="Most tokens of a project a UTC day; 0: any."),
+    ] = 5_000_000,
+    daily_usd: Annotated[
+        float, typer.Option(min=0.0, envvar="REFLECT_DAILY_USD", help="Most USD of a project a UTC day; 0: any.")
+    ] = 0.0,
+    model_price: Annotated[
+        str,
+        typer.Option(envvar="REFLECT_MODEL_PRICE", metavar="INPUT:OUTPUT", help="USD for a million tokens of each."),
+    ] = "",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="Host whose addresses may stand in a lesson; repeatable."),
+    ] = None,
 ) -> None:
     """Run the service: OTLP in, memories out, until SIGTERM or Ctrl+C."""
-    from collector_plugin.commands.serve import run_serve
+    from collector_plugin.commands.serve import ModelFlags, run_serve
     from reflect_otel.ports import Settings
 
     settings = Settings(
@@ -110,8 +138,17 @@ def serve(
         review_names=frozenset(name.lower() for name in review_name or ()),
         pass_score=pass_score,
         max_injected=max_injected,
+        allowed_hosts=frozenset(host.lower() for host in allow_host or ()),
     )
-    sys.exit(run_serve(data_dir, grpc_address, http_address, insecure, api_key_file, settings, embedder))
+    model = ModelFlags(
+        reflector=reflector,
+        judge=judge,
+        timeout_seconds=model_timeout_seconds,
+        daily_tokens=daily_tokens,
+        daily_usd=daily_usd,
+        price=model_price,
+    )
+    sys.exit(run_serve(data_dir, grpc_address, http_address, insecure, api_key_file, settings, embedder, model))
 
 
 @app.command(

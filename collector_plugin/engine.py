@@ -15,21 +15,23 @@ from pathlib import Path
 from typing import Final
 
 from collector_plugin.embedders import find_serving_embedder, open_embedder
+from collector_plugin.language_models import build_caller, build_reflector
 from collector_plugin.pipeline import Pipeline
-from collector_plugin.quiet_adapters import QuietReflector
 from collector_plugin.settings import EngineOptions
 from reflect_otel import __version__
 from reflect_otel.errors import ConfigError
 from reflect_otel.journal import Journal
 from reflect_otel.learning.harm_guard import HarmGuard
+from reflect_otel.learning.judge import Judge
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
+from reflect_otel.learning.model_caller import ModelCaller
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.learning.reembedding import Reembedding
 from reflect_otel.learning.retrieval import Retriever
 from reflect_otel.learning.serving_embedder import ServingEmbedder
 from reflect_otel.plugins import load_plugin
-from reflect_otel.ports import Embedder, Reflector, Store
+from reflect_otel.ports import Embedder, Store
 from reflect_otel.service.operations import Operations
 from reflect_otel.service.watch import RunWatch
 
@@ -54,6 +56,7 @@ class Engine:
     def __init__(self, options: EngineOptions) -> None:
         settings = options.settings
         self._settle_seconds = settings.settle_seconds
+        self._reflector_name = options.reflector
         _prepare_folder(options.data_dir)
         with ExitStack() as opened:
             self._store: Store = load_plugin("reflect_otel.stores", options.store)(
@@ -66,7 +69,6 @@ class Engine:
                 start_after=self._store.journal_offset(),
             )
             opened.callback(self._journal.close)
-            reflector: Reflector = QuietReflector(load_plugin("reflect_otel.reflectors", options.reflector)())
             table = MemoryTable(load_plugin("reflect_otel.indexes", options.index))
             table.load(self._store.find_vectors())
             self._projects = ProjectSettingsTable(self._store)
@@ -75,15 +77,20 @@ class Engine:
             self._embedder: Embedder = embedder
             self._reembedding = Reembedding(self._store, table, embedder, target)
             self.watch = RunWatch(MAX_WAITERS)
+            caller = build_caller(
+                options, self._store, lambda project: self._projects.find(project).spend_ceiling_usd, time.time_ns
+            )
             self._loop = LearningLoop(
                 self._store,
                 table,
                 self._embedder,
-                reflector,
+                build_reflector(options, caller),
                 time.time_ns,
                 self._announce,
                 HarmGuard(self._store, self._projects, time.time_ns).note_learned,
+                settings.allowed_hosts,
             )
+            self._judge = self._build_judge(options, caller)
             self.pipeline = Pipeline(
                 self._journal,
                 self._store,
@@ -111,6 +118,8 @@ class Engine:
         self._loop.start()
         self._reembedding.start()
         self.pipeline.start()
+        if self._judge is not None:
+            self._judge.start()
 
     def drain(self, timeout_seconds: float) -> None:
         """Finish what is under way as far as time allows: runs that have ended are read and learned from.
@@ -128,6 +137,8 @@ class Engine:
     def stop(self, timeout_seconds: float) -> None:
         """Finish what is in flight as far as time allows, then release the data folder."""
         self.watch.close()
+        if self._judge is not None:
+            self._judge.stop(timeout_seconds / 4)
         self.pipeline.stop(timeout_seconds / 2)
         self._reembedding.stop(timeout_seconds / 4)
         self._loop.stop(timeout_seconds / 4)
@@ -146,6 +157,8 @@ class Engine:
             "runs": self._store.count_runs(),
             "journal_pending": self.pipeline.pending_records,
             "unclosed_runs": self.pipeline.unclosed_runs,
+            "reflector": self._reflector_name,
+            "judge": self._judge is not None,
             "embedder": self._embedder.id,
             "embedder_is_lexical": self._embedder.lexical,
             "embedding_into": progress.target_id,
@@ -154,6 +167,13 @@ class Engine:
             "memories_embedded": progress.embedded,
             "serving_stopped_projects": self._projects.count_stopped(),
         }
+
+    def _build_judge(self, options: EngineOptions, caller: ModelCaller | None) -> Judge | None:
+        if caller is None or not options.judge:
+            return None
+        return Judge(
+            self._store, caller, time.time_ns, lambda _project, _run: self._loop.wake(), options.judge_delay_seconds
+        )
 
 
 def _prepare_folder(folder: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from reflect_otel.errors import ConfigError
+from reflect_otel.model.model_call import ModelLimits
+from reflect_otel.model.reflection import OFFLINE
 from reflect_otel.ports import Settings
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
@@ -20,7 +22,12 @@ class EngineOptions:
         data_dir: folder of the journal and the database; made when missing, owned by one process.
         settings: what the use cases read.
         embedder: name in the entry-point group ``reflect_otel.embedders``, or ``auto`` for the best that is set up.
-        reflector: name in the entry-point group ``reflect_otel.reflectors``.
+        reflector: name in the entry-point group ``reflect_otel.reflectors``, or ``PROVIDER:MODEL`` with a provider of
+            the group ``reflect_otel.language_models``.
+        judge: let the language model review runs that nobody reviews.
+        judge_delay_seconds: how long after its last span a run is left to other reviewers.
+        model_timeout_seconds: longest call to the language model.
+        model_limits: what projects may spend on it.
         store: name in the entry-point group ``reflect_otel.stores``.
         index: name in the entry-point group ``reflect_otel.indexes``.
         journal_bytes: journal size at which senders are asked to wait.
@@ -29,7 +36,11 @@ class EngineOptions:
     data_dir: Path
     settings: Settings = field(default_factory=Settings)
     embedder: str = "auto"
-    reflector: str = "offline"
+    reflector: str = OFFLINE
+    judge: bool = False
+    judge_delay_seconds: float = 60.0
+    model_timeout_seconds: float = 60.0
+    model_limits: ModelLimits = field(default_factory=ModelLimits)
     store: str = "duckdb"
     index: str = "faiss"
     journal_bytes: int = 8 * 1024 * 1024 * 1024

@@ -13,6 +13,7 @@
     │   ├── RateLimited        the service asks to slow down
     │   ├── Unavailable        no service answers at the address
     │   └── DeadlineExceeded   no answer in time (also a TimeoutError)
+    ├── BudgetSpent            a spending limit does not allow the call
     ├── IngestFailed           the run arrived but could not be read (also a RuntimeError)
     └── StoreError             the data folder or database cannot be used
         ├── StoreLocked        another process holds the data folder
@@ -114,6 +115,12 @@ class DeadlineExceeded(TransportError, TimeoutError):
     """No answer in time."""
 
     reason = "DEADLINE_EXCEEDED"
+
+
+class BudgetSpent(ReflectError):
+    """A spending limit does not allow the call; nothing was spent."""
+
+    reason = "BUDGET_SPENT"
 
 
 class IngestFailed(ReflectError, RuntimeError):

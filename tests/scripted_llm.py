@@ -4,6 +4,7 @@ Plain answers, tool calls, server-sent events and errors; what was asked is kept
 """
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,9 +30,29 @@ def tool_call(name: str, arguments: dict, call_id: str = "call_1") -> dict:
     }
 
 
-def error(status: int, message: str) -> dict:
-    """An HTTP error in OpenAI's form."""
-    return {"status": status, "error": {"message": message, "type": "server_error", "code": None, "param": None}}
+def error(status: int, message: str, **headers: str) -> dict:
+    """An HTTP error in OpenAI's form; ``retry_after="3"`` sends that header."""
+    body = {"message": message, "type": "server_error", "code": None, "param": None}
+    return {"status": status, "error": body, "headers": {k.replace("_", "-"): v for k, v in headers.items()}}
+
+
+def refusal(words: str) -> dict:
+    """An assistant message that refuses."""
+    return {"role": "assistant", "content": None, "refusal": words}
+
+
+def raw(body: str) -> dict:
+    """A successful answer with any body."""
+    return {"raw": body}
+
+
+def held(until: threading.Event, message: dict) -> dict:
+    """A message that comes only once ``until`` is set, or half a minute later."""
+    return {**message, "until": until}
+
+
+HANG_UP = {"hang_up": True}
+"""The connection ends without an answer."""
 
 
 class ScriptedLLM:
@@ -43,7 +64,7 @@ class ScriptedLLM:
     def __init__(self, script: Iterable[dict] | Callable[[dict], dict]):
         self.requests: list[dict] = []
         self._answer = script if callable(script) else _one_by_one(list(script))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"llm": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -78,43 +99,60 @@ def _one_by_one(messages: list[dict]) -> Callable[[dict], dict]:
     return lambda request: messages[min(next(numbers), len(messages) - 1)]
 
 
-def _handler_of(llm: ScriptedLLM) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    llm: ScriptedLLM
 
-        def do_POST(self):
-            request = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))))
-            if not self.path.endswith("/chat/completions"):
-                return self._send(404, error(404, f"no such path: {self.path}"))
-            message = llm.answer(request)
-            if "status" in message:
-                return self._send(message["status"], {"error": message["error"]})
-            if request.get("stream"):
-                return self._stream(request, message)
-            return self._send(200, _completion(request, message))
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))))
+        if not self.path.endswith("/chat/completions"):
+            return self._send(404, error(404, f"no such path: {self.path}"))
+        message = dict(self.llm.answer(request))
+        if "until" in message:
+            message.pop("until").wait(30)
+        return self._misbehave(message) or self._answer(request, message)
 
-        def _send(self, status, body):
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def _stream(self, request, message):
-            self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
-            self.send_header("connection", "close")
-            self.end_headers()
-            for chunk in _chunks(request, message):
-                self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
-            self.wfile.write(b"data: [DONE]\n\n")
+    def _misbehave(self, message):
+        """Whether the message was no answer but a fault, and has been dealt with."""
+        if "hang_up" in message:
             self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+        elif "raw" in message:
+            self._send_bytes(200, message["raw"].encode(), {})
+        elif "status" in message:
+            self._send(message["status"], {"error": message["error"]}, message["headers"])
+        return not message.keys().isdisjoint({"hang_up", "raw", "status"})
 
-        def log_message(self, *_):
-            pass
+    def _answer(self, request, message):
+        if request.get("stream"):
+            self._stream(request, message)
+        else:
+            self._send(200, _completion(request, message))
 
-    return Handler
+    def _send(self, status, body, headers=None):
+        self._send_bytes(status, json.dumps(body).encode(), headers or {})
+
+    def _send_bytes(self, status, data, headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _stream(self, request, message):
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        for chunk in _chunks(request, message):
+            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        self.wfile.write(b"data: [DONE]\n\n")
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
 
 
 def _usage(request: dict, message: dict) -> dict:

@@ -35,6 +35,8 @@ def build_learning_input(
         feedback=verdict.feedback,
         reference_context=record.reference_context,
         served_texts=tuple(memory.reflection for memory in served),
+        project_id=record.project_id,
+        run_id=record.run_id,
     )
 
 
@@ -62,7 +64,14 @@ def build_memory(record: RunRecord, lesson: LearningInput, reflection: Reflectio
         created_ns=created_ns,
         agent=record.agent,
         metadata=record.metadata,
+        reflector=reflection.written_by,
+        contrasted_with=_contrasted_with(lesson, reflection),
     )
+
+
+def _contrasted_with(lesson: LearningInput, reflection: Reflection) -> str:
+    failed_run = lesson.failed_run if reflection.kind is MemoryKind.CONTRAST else None
+    return failed_run.run_id if failed_run else ""
 
 
 def build_memory_id(project_id: str, run_id: str, kind: MemoryKind) -> str:

@@ -8,11 +8,13 @@ reviews give the same tables, however often a job is taken: ids come from the ru
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from reflect_otel.errors import NotFound
+from reflect_otel.errors import NotFound, TransportError
+from reflect_otel.learning.contrast import ContrastFinder
+from reflect_otel.learning.drawing import LessonDrawer
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.memory_vectors import embed_memories
 from reflect_otel.learning.merging import Merger
@@ -50,6 +52,7 @@ class LearningLoop:
     Args:
         on_changed: told (project id, run id) after every try, from the thread that made it.
         on_learned: told the project id after a run was learned from, before anyone hears that it was.
+        allowed_hosts: hosts whose addresses may stand in a lesson.
     """
 
     def __init__(
@@ -61,11 +64,13 @@ class LearningLoop:
         clock: Clock,
         on_changed: Callable[[str, str], None] = lambda _project_id, _run_id: None,
         on_learned: Callable[[str], None] = lambda _project_id: None,
+        allowed_hosts: Collection[str] = (),
     ) -> None:
         self._store = store
         self._table = table
         self._embedder = embedder
-        self._outcomes = OutcomeReader(store, embedder, reflector, clock)
+        drawer = LessonDrawer(store, reflector, ContrastFinder(store, table, embedder), clock, allowed_hosts)
+        self._outcomes = OutcomeReader(store, embedder, drawer)
         self._merger = Merger(store, table)
         self._clock = clock
         self._on_changed = on_changed
@@ -167,10 +172,12 @@ class LearningLoop:
     def _try(self, job: LearningJob) -> bool:
         key = (job.project_id, job.run_id)
         try:
-            outcome = self._merger.settle(self._outcomes.read_outcome(job), pin(self._embedder).id)
+            outcome = self._outcomes.read_outcome(job, is_last_try=job.attempts + 1 >= MAX_TRIES)
+            outcome = self._merger.settle(outcome, pin(self._embedder).id)
             committed = self._store.write_learning(outcome)
         except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is counted, retried, parked
-            self._give_back(job, error)
+            if not self._stopping.is_set():  # else the store may be gone; the job is durable and taken up again
+                self._give_back(job, error)
             return False
         if not committed:
             return False
@@ -186,7 +193,7 @@ class LearningLoop:
         key = (job.project_id, job.run_id)
         reason = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
         _log.warning("learning from run %r failed, try %d of %d: %r", job.run_id, job.attempts + 1, MAX_TRIES, reason)
-        self._retry_at_ns[key] = self._clock() + round(_FIRST_RETRY_SECONDS * 2**job.attempts * _SECOND_NS)
+        self._retry_at_ns[key] = self._clock() + round(_seconds_to_wait(job, error) * _SECOND_NS)
         if park:
             del self._retry_at_ns[key]
         self._store.write_job_failure(job, reason, park=park)
@@ -235,3 +242,10 @@ class LearningLoop:
                     content_vector=outcome.content_vector,
                 )
             )
+
+
+def _seconds_to_wait(job: LearningJob, error: Exception) -> float:
+    """Twice as long after every try, or as long as whoever refused has asked for."""
+    own = _FIRST_RETRY_SECONDS * 2.0**job.attempts
+    asked = error.retry_after_seconds if isinstance(error, TransportError) else None
+    return max(own, asked or 0.0)

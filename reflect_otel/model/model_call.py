@@ -57,3 +57,36 @@ class Spending:
     calls: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLimits:
+    """What a project may spend on language models in a UTC day; 0 = no ceiling.
+
+    Attributes:
+        input_usd: price of a million prompt tokens.
+        output_usd: price of a million answer tokens.
+    """
+
+    daily_tokens: int = 5_000_000
+    daily_usd: float = 0.0
+    input_usd: float = 0.0
+    output_usd: float = 0.0
+
+    def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
+        """What so many tokens cost by the configured prices."""
+        return (input_tokens * self.input_usd + output_tokens * self.output_usd) / 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """How a language model is called; key and address are the library's own settings.
+
+    Attributes:
+        timeout_seconds: longest single call.
+        max_output_tokens: longest answer.
+    """
+
+    model: str
+    timeout_seconds: float = 60.0
+    max_output_tokens: int = 1_000

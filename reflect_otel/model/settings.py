@@ -17,6 +17,7 @@ class Settings:
         max_run_spans: spans after which a run is closed.
         max_task_bytes: longest task an API call may carry, UTF-8 bytes.
         max_injected: most memories one augmentation serves.
+        allowed_hosts: hosts whose addresses may stand in a lesson, lower case; their subdomains too.
     """
 
     settle_seconds: float = 2.0
@@ -27,6 +28,7 @@ class Settings:
     max_run_bytes: int = 256 * 1024 * 1024
     max_task_bytes: int = 256 * 1024
     max_injected: int = 3
+    allowed_hosts: frozenset[str] = frozenset()
 
     def for_project(self, project: ProjectSettings) -> "Settings":
         """These settings with what the project decides for itself."""

@@ -18,6 +18,7 @@ _SEEN_AS: Final[Mapping[type[ReflectError], tuple[type[ReflectError], float | No
     errors.AuthError: (errors.AuthError, None),
     errors.RateLimited: (errors.RateLimited, 1.0),
     errors.DeadlineExceeded: (errors.DeadlineExceeded, None),
+    errors.BudgetSpent: (errors.RateLimited, None),
     errors.IngestFailed: (errors.IngestFailed, None),
     errors.StoreError: (errors.Unavailable, 5.0),
     errors.JournalFull: (errors.RateLimited, 5.0),

@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Final
 
 from reflect_otel.dialects.chat_messages import find_answer
-from reflect_otel.errors import DeadlineExceeded, IngestFailed, NotFound
+from reflect_otel.errors import DeadlineExceeded, IngestFailed, InvalidArgument, NotFound
 from reflect_otel.learning.control_group import is_control
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.learning.retrieval import Retriever, check_options
+from reflect_otel.learning.safety import find_dangers
 from reflect_otel.model.memory import (
     AugmentedTask,
     IngestStatus,
@@ -296,13 +297,14 @@ class Operations:
         Without a ``kind`` it is a pitfall when ``success`` is False, else a strategy.
 
         Raises:
-            InvalidArgument: task or reflection is blank or too long, or the metadata too large.
+            InvalidArgument: task or reflection is blank or too long, the reflection does not pass the safety scan,
+                or the metadata is too large.
         """
         self._require_task(task)
         memory = Memory(
             id=self._ids(),
             task=task,
-            reflection=validation.require_text(reflection, "reflection", validation.MAX_REFLECTION_BYTES),
+            reflection=self._require_lesson(reflection),
             kind=kind or (MemoryKind.PITFALL if success is False else MemoryKind.STRATEGY),
             success=success,
             created_ns=self._clock(),
@@ -338,6 +340,17 @@ class Operations:
         scope = ("memories", project_id)
         found = self._store.find_memories(project_id, before=read_page_token(scope, page_token), limit=size + 1)
         return build_page(found, size, scope, lambda memory: (memory.created_ns, memory.id), _memory_bytes)
+
+    def _require_lesson(self, reflection: str) -> str:
+        validation.require_text(reflection, "reflection", validation.MAX_REFLECTION_BYTES)
+        dangers = find_dangers(reflection, self._settings.allowed_hosts)
+        if dangers:
+            raise InvalidArgument(
+                f"reflection holds what no lesson may hold ({', '.join(dangers)}); say it in plain words, or start "
+                "the service with --allow-host for an address that agents may be given",
+                field="reflection",
+            )
+        return reflection
 
     def _require_task(self, task: str) -> None:
         validation.require_text(task, "task", self._settings.max_task_bytes)

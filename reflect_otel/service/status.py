@@ -49,6 +49,7 @@ TABLE: Final[Mapping[type[ReflectError], Row]] = {
     errors.RateLimited: Row(grpc.StatusCode.RESOURCE_EXHAUSTED, retry_seconds=1.0),
     errors.Unavailable: Row(grpc.StatusCode.UNAVAILABLE, retry_seconds=1.0),
     errors.DeadlineExceeded: Row(grpc.StatusCode.DEADLINE_EXCEEDED),
+    errors.BudgetSpent: Row(grpc.StatusCode.RESOURCE_EXHAUSTED),
     errors.IngestFailed: Row(grpc.StatusCode.FAILED_PRECONDITION),
     errors.StoreError: Row(grpc.StatusCode.UNAVAILABLE, retry_seconds=5.0, operator=True),
     errors.StoreLocked: Row(grpc.StatusCode.UNAVAILABLE, retry_seconds=5.0, operator=True),

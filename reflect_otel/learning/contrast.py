@@ -1,0 +1,57 @@
+"""The failed run that a passed one is best compared with: nearly the same task, tried before."""
+
+from typing import Final
+
+from reflect_otel.errors import ConfigError, NotFound, TransportError
+from reflect_otel.learning.lesson import LONGEST_TASK_CHARACTERS, without_notes
+from reflect_otel.learning.memory_table import MemoryTable
+from reflect_otel.learning.serving_embedder import pin
+from reflect_otel.learning.verdict import build_verdict
+from reflect_otel.model.memory import Memory, ReviewResult, RunRecord
+from reflect_otel.model.reflection import FailedRun
+from reflect_otel.ports import Embedder, Store
+
+SAME_TASK_COSINE: Final = 0.90
+"""From this cosine of their tasks up, two runs tried nearly the same."""
+
+_NEIGHBOURS: Final = 40
+
+
+class ContrastFinder:
+    """Finds failed runs through the memories that were drawn from them."""
+
+    def __init__(self, store: Store, table: MemoryTable, embedder: Embedder) -> None:
+        self._store = store
+        self._table = table
+        self._embedder = embedder
+
+    def find_failed_run(self, record: RunRecord, task: str) -> FailedRun | None:
+        """The newest run before ``record`` of nearly the same task whose reviews still say that it failed."""
+        embedder = pin(self._embedder)
+        if not task.strip() or not self._table.count(record.project_id, embedder.id):
+            return None
+        try:
+            vector = embedder.embed([task[:LONGEST_TASK_CHARACTERS]])[0]
+        except (TransportError, ConfigError):  # a lesson without its contrast is better than none
+            return None
+        near = self._table.search(record.project_id, embedder.id, vector, _NEIGHBOURS)
+        drawn = [neighbour.memory for neighbour in near if neighbour.cosine >= SAME_TASK_COSINE]
+        failed = (memory for memory in drawn if memory.success is False and memory.created_from != record.run_id)
+        for memory in sorted(failed, key=lambda memory: (-memory.created_ns, memory.id)):
+            found = self._read_failed_run(record, memory)
+            if found is not None:
+                return found
+        return None
+
+    def _read_failed_run(self, record: RunRecord, memory: Memory) -> FailedRun | None:
+        detail = self._store.find_run(record.project_id, memory.created_from)
+        verdict = build_verdict(detail.reviews) if detail else None
+        if detail is None or verdict is None or verdict.result is not ReviewResult.FAIL:
+            return None
+        if detail.record.first_seen_ns > record.first_seen_ns:
+            return None
+        try:
+            trajectory = self._store.get_trajectory(record.project_id, detail.record.run_id)
+        except NotFound:
+            return None
+        return FailedRun(run_id=detail.record.run_id, trajectory=without_notes(trajectory), feedback=verdict.feedback)

@@ -1,0 +1,167 @@
+"""A ``LanguageModel`` over any OpenAI-compatible endpoint, through the openai library.
+
+Key, address, organisation, proxies and certificates are the library's own settings (OPENAI_API_KEY, OPENAI_BASE_URL
+and so on). What an endpoint does not support is left out of the next call: structured outputs first give way to plain
+JSON mode, then to none; models that allow no temperature get none.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import openai
+from openai.types.chat import ChatCompletion
+
+from reflect_otel.errors import ConfigError, DeadlineExceeded, RateLimited, ReflectError, Unavailable
+from reflect_otel.model.model_call import Completion, ModelOptions
+
+_MOST_CONCESSIONS: Final = 4
+_LONGEST_REASON: Final = 200
+_KEY: Final = re.compile(r"\b(?:sk|key|token)-[\w*-]+", re.IGNORECASE)
+
+
+class OpenAIModel:
+    """Chat completions of one model. Safe to call from any thread.
+
+    Retries are not made here: whoever asks has other work to do meanwhile.
+
+    Args:
+        options: which model, and the limits of one call.
+
+    Raises:
+        ConfigError: the library finds no key.
+    """
+
+    provider = "openai"
+
+    def __init__(self, options: ModelOptions) -> None:
+        self.model = options.model
+        self._options = options
+        self._formats = ["json_schema", "json_object", "text"]
+        self._has_temperature = True
+        self._limit_name = "max_completion_tokens"
+        try:
+            self._client = openai.OpenAI(timeout=options.timeout_seconds, max_retries=0)
+        except openai.OpenAIError as error:
+            raise ConfigError(f"the openai library cannot be used: {_short(error)}; set OPENAI_API_KEY") from error
+
+    def complete(self, system: str, user: str, *, schema_name: str, schema: Mapping[str, Any]) -> Completion:
+        """The answer to a system and a user message.
+
+        Raises:
+            TransportError: no answer now, another try may bring one.
+            ConfigError: the endpoint refuses the call; another try brings the same.
+        """
+        for _ in range(_MOST_CONCESSIONS + 1):
+            try:
+                return _read(self._call(system, user, schema_name, schema))
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                if not self._concede(error):
+                    raise _translated(error) from error
+            except openai.OpenAIError as error:
+                raise _translated(error) from error
+            except ValueError as error:  # a body that is not JSON, with a status of 200
+                raise Unavailable(f"the endpoint's answer cannot be read: {_short(error)}") from error
+        raise ConfigError(f"the endpoint refuses every form of the call to {self.model}")
+
+    def _call(self, system: str, user: str, schema_name: str, schema: Mapping[str, Any]) -> ChatCompletion:
+        wanted: dict[str, Any] = {self._limit_name: self._options.max_output_tokens}
+        if self._has_temperature:
+            wanted["temperature"] = 0
+        if self._formats[0] == "json_schema":
+            described = {"name": schema_name, "schema": schema, "strict": True}
+            wanted["response_format"] = {"type": "json_schema", "json_schema": described}
+        elif self._formats[0] == "json_object":
+            wanted["response_format"] = {"type": "json_object"}
+        answer: ChatCompletion = self._client.chat.completions.create(
+            model=self.model,
+            messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
+            **wanted,
+        )
+        return answer
+
+    def _concede(self, error: openai.APIStatusError) -> bool:
+        """Leave out what the endpoint complains about; False when nothing is left to leave out."""
+        said = f"{error.message} {getattr(error, 'param', '') or ''}".lower()
+        if "temperature" in said and self._has_temperature:
+            self._has_temperature = False
+        elif "max_completion_tokens" in said and self._limit_name == "max_completion_tokens":
+            self._limit_name = "max_tokens"
+        elif len(self._formats) > 1 and any(word in said for word in ("response_format", "json", "schema", "format")):
+            self._formats = self._formats[1:]
+        else:
+            return False
+        return True
+
+
+def _read(answer: Any) -> Completion:
+    """The first choice; an envelope that is not one of a chat completion is a problem, not an exception."""
+    choices = getattr(answer, "choices", None)
+    usage = getattr(answer, "usage", None)
+    message = getattr(choices[0], "message", None) if choices else None
+    text = getattr(message, "content", None)
+    return Completion(
+        text=text if isinstance(text, str) else "",
+        problem=_find_problem(choices[0] if choices else None, message, text),
+        input_tokens=_count(usage, "prompt_tokens"),
+        output_tokens=_count(usage, "completion_tokens"),
+    )
+
+
+def _find_problem(choice: Any, message: Any, text: Any) -> str:
+    if message is None:
+        return "the endpoint's answer holds no message"
+    if getattr(message, "refusal", None):
+        return f"the model refused: {str(message.refusal)[:_LONGEST_REASON]}"
+    if choice.finish_reason == "length":
+        return "the answer was cut off at the length limit; be shorter"
+    if choice.finish_reason == "content_filter":
+        return "the endpoint's content filter stopped the answer"
+    return "" if isinstance(text, str) and text.strip() else "the answer is empty"
+
+
+def _count(usage: Any, name: str) -> int | None:
+    value = getattr(usage, name, None)
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def _translated(error: openai.OpenAIError) -> ReflectError:
+    if isinstance(error, openai.APITimeoutError):
+        return DeadlineExceeded("the language model did not answer in time")
+    if isinstance(error, openai.APIStatusError):
+        return _translated_status(error)
+    if isinstance(error, openai.APIConnectionError):
+        return Unavailable(f"the language model's endpoint cannot be reached: {_short(error.__cause__ or error)}")
+    return Unavailable(f"the language model's answer cannot be read: {_short(error)}")
+
+
+def _translated_status(error: openai.APIStatusError) -> ReflectError:
+    status = error.status_code
+    said = f"the language model's endpoint answers {status}: {_short(error)}"
+    retry_after = _read_retry_after(error.response.headers)
+    if status == 429:
+        return RateLimited(said, retry_after_seconds=retry_after)
+    if status >= 500 or status in (408, 409, 425):
+        return Unavailable(said, retry_after_seconds=retry_after)
+    return ConfigError(f"{said}; check OPENAI_API_KEY, OPENAI_BASE_URL and the model's name")
+
+
+def _read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """RFC 9110, section 10.2.3: seconds or a date."""
+    value = headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _short(error: BaseException) -> str:
+    """One line without credentials: libraries name the key they were refused with."""
+    text = _KEY.sub("…", " ".join(str(error).split()))[:_LONGEST_REASON]
+    return text or type(error).__name__
