@@ -325,23 +325,41 @@ def memories(
 @app.command(
     epilog=examples(
         "reflect-otel augment 'Cancel the flight on May 17'",
-        "reflect-otel augment - < task.txt",
+        "reflect-otel augment 'Cancel the flight on May 17' --explain",
+        "reflect-otel augment - --lambda 1 --json < task.txt",
     )
 )
 def augment(
     task: Annotated[str, typer.Argument(metavar="TASK", help="The task in words; - reads standard input.")],
     limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Most memories to consider.")] = 10,
+    lambda_: Annotated[
+        float, typer.Option("--lambda", min=0.0, max=1.0, help="1 = by similarity alone, 0 = by utility alone.")
+    ] = 0.5,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=-1.0, max=1.0, metavar="COSINE", help="Least similarity. Default: the embedder's own."),
+    ] = None,
+    max_injected: Annotated[
+        int | None, typer.Option(min=0, help="Most memories in the prompt. Default: the project's setting, else 3.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also show every memory near the task, and why it is in or left out.")
+    ] = False,
     json: Json = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     api_key: ApiKey = None,
     project: Project = DEFAULT_PROJECT,
 ) -> None:
     """Print the prompt that a task would get now."""
+    from collector_plugin.commands.augment import run_augment
     from collector_plugin.commands.connection import Connection
-    from collector_plugin.commands.memories import run_augment
+    from reflect_otel.model.memory import RetrievalOptions
 
+    options = RetrievalOptions(
+        limit=limit, lambda_=lambda_, similarity_threshold=threshold, max_injected=max_injected
+    )
     text = sys.stdin.read() if task == "-" else task
-    run_augment(Connection(endpoint, api_key, project), text, limit, as_json=json)
+    run_augment(Connection(endpoint, api_key, project), text, options, explain=explain, as_json=json)
 
 
 @app.command(

@@ -88,6 +88,8 @@ class AsyncReflectClient:
         similarity_threshold: float | None = None,
         metadata_filter: Mapping[str, str] | None = None,
         mmr_lambda: float = 1.0,
+        max_injected: int | None = None,
+        explain: bool = False,
     ) -> AugmentedTask:
         """As ``ReflectClient.augment_with_memories``."""
         return await run_in_thread(
@@ -98,6 +100,8 @@ class AsyncReflectClient:
             similarity_threshold=similarity_threshold,
             metadata_filter=metadata_filter,
             mmr_lambda=mmr_lambda,
+            max_injected=max_injected,
+            explain=explain,
         )
 
     async def query_memories(

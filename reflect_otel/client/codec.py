@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from reflect_otel.client.chat import dump_json, read_chat
 from reflect_otel.errors import InvalidArgument
+from reflect_otel.model.explanation import Candidate, Explanation, LeftOut
 from reflect_otel.model.memory import (
     AugmentedTask,
     IngestStatus,
@@ -50,6 +51,7 @@ _SOURCE_OF_WIRE: Final = {number: source for source, number in _SOURCES.items()}
 _REVIEW_STATUS_OF_WIRE: Final = {number: status for status, number in _REVIEW_STATUSES.items()}
 _INGEST_STATUS_OF_WIRE: Final = {number: status for status, number in _INGEST_STATUSES.items()}
 _MEMORY_STATUS_OF_WIRE: Final = {status.value: status for status in MemoryStatus}
+_LEFT_OUT_OF_WIRE: Final = {wire.LeftOut.Value(f"LEFT_OUT_{reason.name}"): reason for reason in LeftOut}
 _KIND_OF_WIRE: Final = {number: kind for kind, number in _KINDS.items()}
 
 
@@ -89,6 +91,7 @@ def build_options(options: RetrievalOptions) -> wire.RetrievalOptions:
         similarity_threshold=options.similarity_threshold,
         metadata_filter=build_pairs(options.metadata_filter, "metadata_filter"),
         mmr_lambda=options.mmr_lambda,
+        max_injected=options.max_injected,
         **blend,
     )
 
@@ -168,6 +171,29 @@ def read_augmented(message: wire.AugmentResponse) -> AugmentedTask:
         memories=tuple(map(read_memory, message.memories)),
         control=message.control,
         serving_stopped_reason=message.serving_stopped_reason,
+        explanation=_read_explanation(message.explanation) if message.HasField("explanation") else None,
+    )
+
+
+def _read_explanation(message: wire.Explanation) -> Explanation:
+    return Explanation(
+        candidates=tuple(map(_read_candidate, message.candidates)),
+        embedder_id=message.embedder_id,
+        gate=message.gate,
+        threshold=message.threshold,
+        lambda_=getattr(message, "lambda"),
+        guarded=message.guarded,
+        max_injected=message.max_injected,
+    )
+
+
+def _read_candidate(message: wire.Candidate) -> Candidate:
+    return Candidate(
+        memory=read_memory(message.memory),
+        closeness=message.closeness,
+        rank=message.rank,
+        note=message.note,
+        left_out=_LEFT_OUT_OF_WIRE.get(message.left_out),
     )
 
 

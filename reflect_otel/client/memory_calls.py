@@ -30,6 +30,8 @@ class MemoryCalls(ServiceCalls):
         similarity_threshold: float | None = None,
         metadata_filter: Mapping[str, str] | None = None,
         mmr_lambda: float = 1.0,
+        max_injected: int | None = None,
+        explain: bool = False,
     ) -> AugmentedTask:
         """The task followed by the most useful memories of earlier runs, and those memories.
 
@@ -43,13 +45,17 @@ class MemoryCalls(ServiceCalls):
             similarity_threshold: cosine floor in [-1, 1]; ``None`` = the embedder's own.
             metadata_filter: only memories whose metadata holds all these pairs.
             mmr_lambda: 1 = by score alone; below, lessons in words already served count less.
+            max_injected: most memories in the task; ``None`` = the project's setting, else the service's (3).
+            explain: also tell, as ``explanation``, why each memory near the task is served or left out.
 
         Raises:
             InvalidArgument: for a wrong argument.
             AuthError: when the service refuses the key.
         """
-        options = requests.build_retrieval_options(limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda)
-        request = requests.build_augment(task, options, find_run_id())
+        options = requests.build_retrieval_options(
+            limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda, max_injected
+        )
+        request = requests.build_augment(task, options, find_run_id(), explain=explain)
         try:
             answer = self._channel.call("Augment", request, self._augment_timeout_seconds)
         except AuthError:

@@ -28,6 +28,7 @@ def build_retrieval_options(
     similarity_threshold: float | None,
     metadata_filter: Mapping[str, str] | None,
     mmr_lambda: float,
+    max_injected: int | None = None,
 ) -> RetrievalOptions:
     """The keyword arguments of a retrieval as one value."""
     return RetrievalOptions(
@@ -36,14 +37,20 @@ def build_retrieval_options(
         similarity_threshold=similarity_threshold,
         metadata_filter=metadata_filter or {},
         mmr_lambda=mmr_lambda,
+        max_injected=max_injected,
     )
 
 
-def build_augment(task: str, options: RetrievalOptions, run_id: str | None) -> wire.AugmentRequest:
+def build_augment(
+    task: str, options: RetrievalOptions, run_id: str | None, *, explain: bool = False
+) -> wire.AugmentRequest:
     """Request of Augment. Raises InvalidArgument."""
     with _wrong_types_refused():
         return wire.AugmentRequest(
-            task=codec.build_text(task, "task"), options=codec.build_options(options), run_id=run_id or ""
+            task=codec.build_text(task, "task"),
+            options=codec.build_options(options),
+            run_id=run_id or "",
+            explain=explain,
         )
 
 

@@ -273,7 +273,8 @@ class AugmentedTask:
         degraded: True when the service did not answer in time and the task is unchanged.
         control: True when memories would have been served, but the run belongs to the control group.
         serving_stopped_reason: why the project serves no memories at the moment; empty while it does.
-        explanation: why it holds these memories and not others; ``None`` unless it was asked for.
+        explanation: why it holds these memories and not others, for the control group why it would; ``None`` unless
+            it was asked for.
     """
 
     augmented_task: str

@@ -47,7 +47,7 @@ _KINDS: Final = _numbers(wire.MemoryKind, "MEMORY_KIND", MemoryKind)
 def read_options(options: wire.RetrievalOptions) -> RetrievalOptions:
     """Retrieval options; what the caller left out keeps its default."""
     given: dict[str, Any] = {"metadata_filter": dict(options.metadata_filter)}
-    for name in ("limit", "lambda", "similarity_threshold", "mmr_lambda"):
+    for name in ("limit", "lambda", "similarity_threshold", "mmr_lambda", "max_injected"):
         if options.HasField(name):
             given["lambda_" if name == "lambda" else name] = getattr(options, name)
     return RetrievalOptions(**given)

@@ -102,8 +102,9 @@ class Operations:
         *,
         run_id: str = "",
         trace_id: bytes | None = None,
+        is_explained: bool = False,
     ) -> AugmentedTask:
-        """The task with the memories worth injecting. Touches no database.
+        """The task with the memories worth injecting; on demand with why it has these. Touches no database.
 
         What is served is noted for the run that ``run_id`` or the caller's W3C ``trace_id`` (16 bytes) names; without
         either, nobody could be credited and nothing is noted. A run of the control group gets the task unchanged, and
@@ -121,7 +122,7 @@ class Operations:
             return AugmentedTask(augmented_task=task, serving_stopped_reason=project.serving_stopped_reason)
         if options.max_injected is None and project.max_injected is not None:
             options = replace(options, max_injected=project.max_injected)
-        augmented = self._retriever.augment(project_id, task, options)
+        augmented = self._retriever.augment(project_id, task, options, is_explained=is_explained)
         if not augmented.memories:
             return augmented
         run_key, share = run_id or (trace_id or b"").hex(), project.control_share
@@ -131,7 +132,11 @@ class Operations:
                 augmented.memories, run_id, trace_id, self._clock(), withheld=control, control_share=share
             )
             self._intake.submit_served(project_id, served)
-        return AugmentedTask(augmented_task=task, control=True) if control else augmented
+        if control:
+            return AugmentedTask(augmented_task=task, control=True, explanation=augmented.explanation)
+        if run_key:
+            self._retriever.note_served(project_id, augmented.memories, self._clock())
+        return augmented
 
     def query_memories(self, project_id: str, task: str, options: RetrievalOptions) -> list[Memory]:
         """The memories alone, best first; nothing is noted as served.

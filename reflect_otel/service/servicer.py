@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from reflect_otel.model.lift import DEFAULT_HALF_WIDTH
 from reflect_otel.service import codec, project_codec
+from reflect_otel.service.explanation_codec import build_explanation
 from reflect_otel.service.operations import Operations
 from reflect_otel.service.parts import iter_session_parts, iter_trajectory_parts
 from reflect_otel.wire.v1 import reflect_pb2 as wire
@@ -79,12 +80,15 @@ class ReflectServicer:
             codec.read_options(request.options),
             run_id=request.run_id,
             trace_id=call.trace_id,
+            is_explained=request.explain,
         )
+        explanation = augmented.explanation
         return wire.AugmentResponse(
             augmented_task=augmented.augmented_task,
             memories=codec.build_memories(augmented.memories),
             control=augmented.control,
             serving_stopped_reason=augmented.serving_stopped_reason,
+            explanation=None if explanation is None else build_explanation(explanation),
         )
 
     def query_memories(self, call: Call, request: wire.QueryMemoriesRequest) -> wire.QueryMemoriesResponse:

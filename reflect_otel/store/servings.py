@@ -36,6 +36,22 @@ def write_servings(session: Session, items: Sequence[ServedItem], next_ordinal: 
             ordinal=[next_ordinal() for _ in fresh],
             **{name: [getattr(served, name) for _, served in fresh] for name in _FIELDS},
         )
+        _note_served(session, fresh)
+
+
+def _note_served(session: Session, fresh: Sequence[ServedItem]) -> None:
+    last: dict[tuple[str, str], int] = {}
+    for project_id, served in fresh:
+        if not served.withheld:
+            key = (project_id, served.memory_id)
+            last[key] = max(served.served_ns, last.get(key, 0))
+    if last:
+        session.execute(
+            "update_last_served",
+            project_ids=[project_id for project_id, _ in last],
+            memory_ids=[memory_id for _, memory_id in last],
+            served_ns=list(last.values()),
+        )
 
 
 def find_served(session: Session, project_id: str, run_ids: Sequence[str]) -> dict[str, list[str]]:

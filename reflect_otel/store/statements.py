@@ -123,6 +123,7 @@ STATEMENTS: Final = (
     "rename_run",
     "update_job_failure",
     "update_journal_offset",
+    "update_last_served",
     "update_review",
     "update_standing",
     "update_utility",

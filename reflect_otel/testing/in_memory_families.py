@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from reflect_otel.model.memory import Memory, UtilityEvent
+from reflect_otel.model.memory import Memory, Served, UtilityEvent
 from reflect_otel.ports import Succession, Vector
 
 
@@ -54,6 +55,14 @@ class InMemoryFamilies:
                 if key[0] == project_id and heir_id == succession.gone_id:
                     self._heirs[key] = succession.heir_id
             self._heirs[project_id, succession.gone_id] = succession.heir_id
+
+    def note_served(self, noted: Iterable[tuple[str, Served]]) -> None:
+        """Remember when memories were last served; what was withheld was not."""
+        for project_id, served in noted:
+            memory = self._memories.get((project_id, served.memory_id))
+            if memory is not None and not served.withheld:
+                last_ns = max(memory.last_served_ns, served.served_ns)
+                self._memories[project_id, memory.id] = replace(memory, last_served_ns=last_ns)
 
     def _find_speaker(self, project_id: str, memory_id: str) -> Memory | None:
         memory = self._memories.get((project_id, self._heirs.get((project_id, memory_id), memory_id)))

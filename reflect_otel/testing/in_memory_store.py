@@ -63,6 +63,7 @@ class InMemoryStore(InMemoryModelCalls, InMemoryVectors, InMemoryProjects):
                 item for item in (*self._waiting_reviews, *batch.reviews) if not self._take(*item)
             ]
             self._served += [item for item in batch.served if item not in self._served]
+            self.note_served(batch.served)
             self._offset = batch.journal_offset
 
     def journal_offset(self) -> int:

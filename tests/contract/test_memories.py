@@ -3,7 +3,8 @@
 import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
-from reflect_otel import MemoryKind, NotFound
+from reflect_otel import InvalidArgument, MemoryKind, NotFound
+from reflect_otel.model.explanation import LeftOut
 
 from .runs import CHAT, TASK, learn
 
@@ -32,6 +33,31 @@ def test_memories_are_ranked_limited_filtered_and_cut_off(client):
     assert [memory.reflection for memory in of_bank] == ["Lesson 3"]
     assert client.query_memories("Water the tulips", similarity_threshold=0.9) == []
     assert len(client.query_memories(TASK, limit=3, mmr_lambda=0.5)) == 3
+
+
+def test_an_explanation_tells_of_every_memory_near_the_task(client):
+    for number in range(3):
+        client.create_memory(f"{TASK} {number}", f"Lesson {number}")
+    augmented = client.augment_with_memories(TASK, explain=True)
+    told = augmented.explanation
+    served = [candidate for candidate in told.candidates if candidate.left_out is None]
+    assert [candidate.memory for candidate in served] == list(augmented.memories)
+    assert [candidate.note for candidate in served] == [1]
+    assert [candidate.left_out for candidate in told.candidates[1:]] == [LeftOut.PROBE_RATION] * 2
+    assert [candidate.rank for candidate in told.candidates] == [1, 2, 3]
+    assert (told.lambda_, told.guarded, told.max_injected) == (0.5, True, 3)
+    assert told.threshold == told.gate > 0
+    assert all(candidate.closeness > 0 for candidate in told.candidates)
+    assert client.augment_with_memories(TASK).explanation is None
+
+
+def test_the_number_of_memories_in_a_task_can_be_asked_for(client):
+    for number in range(3):
+        client.create_memory(f"{TASK} {number}", f"Lesson {number}")
+    assert len(client.augment_with_memories(TASK, lambda_=1.0, max_injected=2).memories) == 2
+    assert client.augment_with_memories(TASK, max_injected=0).augmented_task == TASK
+    with pytest.raises(InvalidArgument, match="max_injected"):
+        client.augment_with_memories(TASK, max_injected=-1)
 
 
 def test_a_memory_written_by_hand_comes_back_as_stored(client):

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from reflect_otel import ReflectClient
+
 from .service_process import ServiceProcess
 from .telemetry import agent_run, trace_request
 
@@ -87,6 +89,20 @@ def test_an_unknown_run_is_exit_code_6(service):
         done = reflect_otel(service.url, *command)
         assert done.returncode == 6
         assert "no-such-run" in done.stderr
+
+
+def test_an_explained_augmentation_shows_what_was_left_out_and_why(service):
+    with ReflectClient(service.url, project_id="explained") as client:
+        for number in range(2):
+            client.create_memory(f"Water the tulips {number}", f"Tulips lesson {number}\x1b[2J")
+    asked = ["augment", "Water the tulips", "--explain", "--project", "explained"]
+    told = reflect_otel(service.url, *asked)
+    assert "one untried is enough" in told.stdout
+    assert "M1" in told.stdout
+    assert "\x1b" not in told.stdout
+    assert "0.5 * closeness" in told.stderr
+    document = json.loads(reflect_otel(service.url, *asked, "--lambda", "1", "--max-injected", "1", "--json").stdout)
+    assert [found["left_out"] for found in document["explanation"]["candidates"]] == [None, "max_injected"]
 
 
 def test_a_task_from_standard_input_is_augmented(service):

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus, UtilityEvent
+from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus, Served, UtilityEvent
 from reflect_otel.ports import LearningOutcome, Store
 from reflect_otel.testing.conformance.store_case import (
     EMBEDDER_ID,
     OTHER_PROJECT,
     PROJECT,
     StoreCase,
+    build_batch,
     build_memory,
     build_review,
     build_run,
@@ -126,6 +127,18 @@ class MemoryStoreConformance(StoreCase):
         assert store.find_memory(PROJECT, "new") == build_memory("new", created_from="r")
         assert [memory.id for _, memory in store.find_unembedded(EMBEDDER_ID, 9)] == ["new"]
         assert (store.count_active_memories(), list(store.find_vectors())) == (1, [])
+
+    def test_a_memory_knows_when_it_was_last_served(self, store: Store) -> None:
+        """The latest counts in whatever order the notes arrive; what was withheld was not served."""
+        store.write_memory(PROJECT, build_stored(build_memory("m")))
+        store.write_memory(OTHER_PROJECT, build_stored(build_memory("m"), project_id=OTHER_PROJECT))
+        for offset, times in enumerate([(5, 7), (6,)], 1):
+            served = [(PROJECT, Served(memory_id="m", run_id="r", served_ns=at)) for at in times]
+            store.write_telemetry(build_batch(offset, served=served))
+        withheld = Served(memory_id="m", run_id="r", served_ns=9, withheld=True)
+        store.write_telemetry(build_batch(3, served=[(PROJECT, withheld)]))
+        stored = [store.find_memory(project_id, "m") for project_id in (PROJECT, OTHER_PROJECT)]
+        assert [memory.last_served_ns for memory in stored if memory is not None] == [7, 0]
 
     def test_an_outcome_is_committed_as_a_whole(self, store: Store) -> None:
         """Memory, vector, ledger and utilities; the run then names its memory."""

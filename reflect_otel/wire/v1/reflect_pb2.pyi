@@ -41,6 +41,19 @@ class MemoryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMORY_KIND_STRATEGY: _ClassVar[MemoryKind]
     MEMORY_KIND_PITFALL: _ClassVar[MemoryKind]
     MEMORY_KIND_CONTRAST: _ClassVar[MemoryKind]
+
+class LeftOut(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LEFT_OUT_UNSPECIFIED: _ClassVar[LeftOut]
+    LEFT_OUT_BELOW_GATE: _ClassVar[LeftOut]
+    LEFT_OUT_METADATA: _ClassVar[LeftOut]
+    LEFT_OUT_SAME_TEXT: _ClassVar[LeftOut]
+    LEFT_OUT_BEYOND_POOL: _ClassVar[LeftOut]
+    LEFT_OUT_UTILITY_FLOOR: _ClassVar[LeftOut]
+    LEFT_OUT_PROBE_RATION: _ClassVar[LeftOut]
+    LEFT_OUT_DIVERSITY: _ClassVar[LeftOut]
+    LEFT_OUT_MAX_INJECTED: _ClassVar[LeftOut]
+    LEFT_OUT_TOKEN_BUDGET: _ClassVar[LeftOut]
 REVIEW_RESULT_UNSPECIFIED: ReviewResult
 REVIEW_RESULT_PASS: ReviewResult
 REVIEW_RESULT_FAIL: ReviewResult
@@ -60,6 +73,16 @@ MEMORY_KIND_UNSPECIFIED: MemoryKind
 MEMORY_KIND_STRATEGY: MemoryKind
 MEMORY_KIND_PITFALL: MemoryKind
 MEMORY_KIND_CONTRAST: MemoryKind
+LEFT_OUT_UNSPECIFIED: LeftOut
+LEFT_OUT_BELOW_GATE: LeftOut
+LEFT_OUT_METADATA: LeftOut
+LEFT_OUT_SAME_TEXT: LeftOut
+LEFT_OUT_BEYOND_POOL: LeftOut
+LEFT_OUT_UTILITY_FLOOR: LeftOut
+LEFT_OUT_PROBE_RATION: LeftOut
+LEFT_OUT_DIVERSITY: LeftOut
+LEFT_OUT_MAX_INJECTED: LeftOut
+LEFT_OUT_TOKEN_BUDGET: LeftOut
 
 class Review(_message.Message):
     __slots__ = ("result", "score", "feedback", "source", "name", "identifier", "alpha", "create_time")
@@ -232,7 +255,7 @@ class Session(_message.Message):
     def __init__(self, id: _Optional[str] = ..., num_turns: _Optional[int] = ..., runs: _Optional[_Iterable[_Union[Trace, _Mapping]]] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., agents: _Optional[_Iterable[str]] = ..., models: _Optional[_Iterable[str]] = ..., steps: _Optional[int] = ..., llm_calls: _Optional[int] = ..., llm_errors: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_errors: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., older_runs_left_out: bool = ...) -> None: ...
 
 class RetrievalOptions(_message.Message):
-    __slots__ = ("limit", "similarity_threshold", "metadata_filter", "mmr_lambda")
+    __slots__ = ("limit", "similarity_threshold", "metadata_filter", "mmr_lambda", "max_injected")
     class MetadataFilterEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -245,33 +268,70 @@ class RetrievalOptions(_message.Message):
     SIMILARITY_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     METADATA_FILTER_FIELD_NUMBER: _ClassVar[int]
     MMR_LAMBDA_FIELD_NUMBER: _ClassVar[int]
+    MAX_INJECTED_FIELD_NUMBER: _ClassVar[int]
     limit: int
     similarity_threshold: float
     metadata_filter: _containers.ScalarMap[str, str]
     mmr_lambda: float
-    def __init__(self, limit: _Optional[int] = ..., similarity_threshold: _Optional[float] = ..., metadata_filter: _Optional[_Mapping[str, str]] = ..., mmr_lambda: _Optional[float] = ..., **kwargs) -> None: ...
+    max_injected: int
+    def __init__(self, limit: _Optional[int] = ..., similarity_threshold: _Optional[float] = ..., metadata_filter: _Optional[_Mapping[str, str]] = ..., mmr_lambda: _Optional[float] = ..., max_injected: _Optional[int] = ..., **kwargs) -> None: ...
 
 class AugmentRequest(_message.Message):
-    __slots__ = ("task", "options", "run_id")
+    __slots__ = ("task", "options", "run_id", "explain")
     TASK_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     task: str
     options: RetrievalOptions
     run_id: str
-    def __init__(self, task: _Optional[str] = ..., options: _Optional[_Union[RetrievalOptions, _Mapping]] = ..., run_id: _Optional[str] = ...) -> None: ...
+    explain: bool
+    def __init__(self, task: _Optional[str] = ..., options: _Optional[_Union[RetrievalOptions, _Mapping]] = ..., run_id: _Optional[str] = ..., explain: bool = ...) -> None: ...
 
 class AugmentResponse(_message.Message):
-    __slots__ = ("augmented_task", "memories", "control", "serving_stopped_reason")
+    __slots__ = ("augmented_task", "memories", "control", "serving_stopped_reason", "explanation")
     AUGMENTED_TASK_FIELD_NUMBER: _ClassVar[int]
     MEMORIES_FIELD_NUMBER: _ClassVar[int]
     CONTROL_FIELD_NUMBER: _ClassVar[int]
     SERVING_STOPPED_REASON_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     augmented_task: str
     memories: _containers.RepeatedCompositeFieldContainer[Memory]
     control: bool
     serving_stopped_reason: str
-    def __init__(self, augmented_task: _Optional[str] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ..., control: bool = ..., serving_stopped_reason: _Optional[str] = ...) -> None: ...
+    explanation: Explanation
+    def __init__(self, augmented_task: _Optional[str] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ..., control: bool = ..., serving_stopped_reason: _Optional[str] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ...) -> None: ...
+
+class Candidate(_message.Message):
+    __slots__ = ("memory", "closeness", "rank", "note", "left_out")
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    CLOSENESS_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    memory: Memory
+    closeness: float
+    rank: int
+    note: int
+    left_out: LeftOut
+    def __init__(self, memory: _Optional[_Union[Memory, _Mapping]] = ..., closeness: _Optional[float] = ..., rank: _Optional[int] = ..., note: _Optional[int] = ..., left_out: _Optional[_Union[LeftOut, str]] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("candidates", "embedder_id", "gate", "threshold", "guarded", "max_injected")
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDER_ID_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    LAMBDA_FIELD_NUMBER: _ClassVar[int]
+    GUARDED_FIELD_NUMBER: _ClassVar[int]
+    MAX_INJECTED_FIELD_NUMBER: _ClassVar[int]
+    candidates: _containers.RepeatedCompositeFieldContainer[Candidate]
+    embedder_id: str
+    gate: float
+    threshold: float
+    guarded: bool
+    max_injected: int
+    def __init__(self, candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., embedder_id: _Optional[str] = ..., gate: _Optional[float] = ..., threshold: _Optional[float] = ..., guarded: bool = ..., max_injected: _Optional[int] = ..., **kwargs) -> None: ...
 
 class QueryMemoriesRequest(_message.Message):
     __slots__ = ("task", "options")
