@@ -3,18 +3,21 @@
 A call shows up twice when the client's own span meets an instrumentation's (the Anthropic SDK), or a framework's
 model span stands around the client's. They are one call when they share a response id, or when one stands under the
 other, or when they overlap under one parent, come from different scopes, ask the same and do not contradict.
-A stream may be told in two: the call, and once it has ended its answer.
+A stream may be told in two: the call, and once it has ended its answer. Refused HTTP requests under a call are tries
+of it.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
+from reflect_otel.dialects.decoding import find_number
 from reflect_otel.dialects.span_readers import ReadSpan, merge_readings, merge_usage
 from reflect_otel.dialects.span_tree import SpanTree
 from reflect_otel.model.reading import SpanReading, Work
+from reflect_otel.model.spans import SpanKind
 from reflect_otel.model.trajectory import Message
 
 _MODEL_CLIENTS: Final = (
@@ -31,6 +34,7 @@ _MODEL_CLIENTS: Final = (
     "together.",
 )
 """Packages of models' clients, as exceptions name them."""
+_HTTP_REFUSED: Final = 400
 _COMPARED: Final = 16
 """How many calls side by side a span is compared with."""
 
@@ -65,7 +69,8 @@ def find_model_calls(spans: Sequence[ReadSpan], tree: SpanTree) -> list[ModelCal
     _join_same_response(candidates, groups)
     _join_siblings(candidates, groups)
     _join_late_answers(candidates, groups)
-    calls = [_merge(members) for members in groups.members()]
+    failed = _count_failed_requests(spans, candidates, tree)
+    calls = [_merge(members, sum(failed.get(id(span), 0) for span in members)) for members in groups.members()]
     return sorted(calls, key=lambda call: call.start_ns)
 
 
@@ -214,7 +219,33 @@ def _join_late_answers(candidates: Sequence[ReadSpan], groups: _Groups) -> None:
             waiting.append(span)
 
 
-def _merge(members: Sequence[ReadSpan]) -> ModelCall:
+def _count_failed_requests(
+    spans: Sequence[ReadSpan], candidates: Sequence[ReadSpan], tree: SpanTree
+) -> dict[int, int]:
+    """How many HTTP requests under each model span were refused: tries that its client repeated by itself."""
+    refused = [span for span in spans if not span.dialects and _is_refused(span)]
+    if not refused:
+        return {}
+    above = tree.find_nearest([*candidates, *refused])
+    models = {id(span) for span in candidates}
+    outer = (above.get(span.span.span_id) for span in refused)
+    return Counter(id(span) for span in outer if span is not None and id(span) in models)
+
+
+def _is_refused(span: ReadSpan) -> bool:
+    status = find_number(span.span.attributes, "http.response.status_code", "http.status_code")
+    return status is not None and status >= _HTTP_REFUSED and span.span.kind == SpanKind.CLIENT
+
+
+def _merge(members: Sequence[ReadSpan], refused: int) -> ModelCall:
+    call = _merge_members(members)
+    failed = refused - (call.error is not None)
+    if failed > call.reading.failed_attempts:
+        call.reading = replace(call.reading, failed_attempts=failed)
+    return call
+
+
+def _merge_members(members: Sequence[ReadSpan]) -> ModelCall:
     first = members[0]
     if len(members) == 1:
         return ModelCall(first.reading, (first,), first.error, first.span.start_ns, first.span.end_ns)

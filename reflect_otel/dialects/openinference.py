@@ -6,14 +6,13 @@ Source: Arize-ai/openinference, ``spec/semantic_conventions.md``.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from reflect_otel import attributes as keys
 from reflect_otel.dialects.decoding import decode, find_number, find_text, unflatten
+from reflect_otel.dialects.gemini import open_results
 from reflect_otel.dialects.histories import read_history
 from reflect_otel.dialects.messages import read_finish_reason, read_messages
-from reflect_otel.dialects.parts import read_tool_response
 from reflect_otel.dialects.provider_json import ProviderCall, read_request, read_response
 from reflect_otel.dialects.tool_values import read_tool_values
 from reflect_otel.model.reading import SpanReading, TokenUsage, ToolRun, Work
@@ -31,8 +30,6 @@ _WORK: Final = {
     "RETRIEVER": Work.RETRIEVAL,
     "RERANKER": Work.RETRIEVAL,
 }
-_PROVIDER_KEYS: Final = ("llm.provider", "llm.system", keys.GEN_AI_PROVIDER_NAME)
-_GOOGLE: Final = frozenset({"google", "vertexai", "gcp.gemini", "gcp.vertex_ai"})
 _MAX_NESTING: Final = 4
 _ANSWER_MARKS: Final = ('"role"', '"type": "ai"', '"type":"ai"')
 _CLAIMED: Final = frozenset(
@@ -155,22 +152,7 @@ def _read_flattened(attributes: Attributes, prefix: str) -> tuple[Message, ...]:
     role = Role.USER if "input" in prefix else Role.ASSISTANT
     whole = attributes.get(prefix[:-1])
     messages = read_history(whole if whole is not None else unflatten(attributes, prefix), role)
-    return _open_results(messages) if find_text(attributes, *_PROVIDER_KEYS) in _GOOGLE else messages
-
-
-def _open_results(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Gemini takes only objects as results, so its clients put text under one key; here that object is JSON text."""
-    return tuple(_open_result(message) if message.role is Role.TOOL else message for message in messages)
-
-
-def _open_result(message: Message) -> Message:
-    response = message.tool_response
-    if response is None or not isinstance(response.response, str) or not response.response.startswith('{"result"'):
-        return message
-    opened = read_tool_response({"response": decode(response.response)}).response
-    if not isinstance(opened, str):
-        return message
-    return replace(message, content=opened, tool_response=replace(response, response=opened))
+    return open_results(messages, attributes)
 
 
 def _read_agent(attributes: Attributes, metadata: Any, work: Work) -> str | None:

@@ -40,6 +40,7 @@ _CLAIMED: Final = frozenset(
         "traceloop.workflow.name",
         "traceloop.entity.name",
         "llm.request.type",
+        "gen_ai.request.type",
         "gen_ai.prompt.0.role",
         "gen_ai.prompt.0.content",
         "gen_ai.completion.0.content",
@@ -95,7 +96,7 @@ def _read_work(attributes: Attributes) -> Work:
         return Work.TOOL_RUN  # LlamaIndex's step around a tool.
     if isinstance(kind, str) and kind in _WORK:
         return _WORK[kind]
-    request_type = attributes.get("llm.request.type")
+    request_type = attributes.get("llm.request.type") or attributes.get("gen_ai.request.type")
     if isinstance(request_type, str) and request_type in _REQUEST_TYPES:
         return _REQUEST_TYPES[request_type]
     is_indexed = any(key.startswith(("gen_ai.prompt.", "gen_ai.completion.")) for key in attributes)

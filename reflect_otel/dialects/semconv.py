@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from reflect_otel import attributes as keys
 from reflect_otel.dialects.decoding import find_number, find_text
+from reflect_otel.dialects.gemini import open_results
 from reflect_otel.dialects.histories import read_history
 from reflect_otel.dialects.messages import read_finish_reason, read_instructions, read_messages
 from reflect_otel.dialects.tool_values import read_tool_values
@@ -125,6 +126,7 @@ def read_inputs(attributes: Attributes, problems: list[str]) -> tuple[Message, .
     """System instructions, then the input messages."""
     instructions = read_instructions(attributes.get(keys.GEN_AI_SYSTEM_INSTRUCTIONS), problems)
     messages = read_history(attributes.get(keys.GEN_AI_INPUT_MESSAGES), Role.USER, problems)
+    messages = open_results(messages, attributes)
     if instructions and any(message.content == instructions[0].content for message in messages[:1]):
         return messages
     return instructions + messages

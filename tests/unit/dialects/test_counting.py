@@ -203,3 +203,108 @@ def test_an_answer_told_after_its_stream_ended_belongs_to_the_call() -> None:
     assert trajectory.metrics is not None
     assert (trajectory.metrics.llm_calls, trajectory.metrics.input_tokens) == (1, 10)
     assert trajectory.final_response == "1"
+
+
+def http(number: int, status: int, **facts: object) -> SpanRecord:
+    return span(number, {"http.request.method": "POST", "http.response.status_code": status}, kind=3, **facts)
+
+
+def test_refused_requests_under_an_answered_call_are_failed_tries_of_it() -> None:
+    counted = metrics(chat(1), http(2, 429, parent=1), http(3, 503, parent=1), http(4, 200, parent=1))
+    assert (counted.llm_calls, counted.llm_errors) == (1, 2)
+
+
+def test_the_request_that_failed_a_call_is_not_a_second_failure() -> None:
+    counted = metrics(chat(1, status_code=2), http(2, 500, parent=1))
+    assert (counted.llm_calls, counted.llm_errors) == (0, 1)
+
+
+def test_a_refused_request_of_a_tool_is_no_failed_model_call() -> None:
+    tools = span(2, {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "fetch"}, parent=1)
+    counted = metrics(span(1, {"gen_ai.operation.name": "invoke_agent"}), tools, http(3, 404, parent=2), chat(4))
+    assert (counted.llm_calls, counted.llm_errors) == (1, 0)
+
+
+def test_equal_requests_side_by_side_seen_by_two_scopes_stay_as_many_as_they_were() -> None:
+    same = {"inputs": [user("one")], "parent": 1, "end_ns": 9 * SECOND}
+    calls = [chat(2 + n, scope_name="sdk" if n < 3 else "instrumentation", **same) for n in range(6)]
+    counted = metrics(span(1, {"gen_ai.operation.name": "invoke_agent"}, end_ns=9 * SECOND), *calls)
+    assert counted.llm_calls == 3
+
+
+def test_overlapping_calls_of_two_scopes_that_ask_different_things_are_two_calls() -> None:
+    counted = metrics(
+        chat(1, inputs=[user("one")], scope_name="a"),
+        chat(2, inputs=[user("two")], scope_name="b", start_ns=SECOND),
+    )
+    assert counted.llm_calls == 2
+
+
+def test_overlapping_roots_of_two_traces_are_two_calls() -> None:
+    counted = metrics(
+        chat(1, inputs=[user("one")], scope_name="a"),
+        chat(2, inputs=[user("one")], scope_name="b", start_ns=SECOND, trace_id=b"2" * 16),
+    )
+    assert counted.llm_calls == 2
+
+
+def test_two_scopes_whose_answers_tell_different_response_ids_are_two_calls() -> None:
+    counted = metrics(
+        chat(1, attributes={"gen_ai.response.id": "r1"}, scope_name="a"),
+        chat(2, attributes={"gen_ai.response.id": "r2"}, scope_name="b", start_ns=SECOND),
+    )
+    assert counted.llm_calls == 2
+
+
+def test_a_call_inside_a_tool_that_another_call_runs_is_a_call_of_its_own() -> None:
+    counted = metrics(
+        chat(1, attributes=usage(10, 2), end_ns=9 * SECOND),
+        tool(2, "ask_expert", parent=1, end_ns=8 * SECOND),
+        chat(3, parent=2, attributes=usage(20, 4)),
+    )
+    assert (counted.llm_calls, counted.input_tokens) == (2, 30)
+
+
+def test_three_layers_of_one_call_count_once() -> None:
+    counted = metrics(
+        chat(1, attributes=usage(10, 2)),
+        chat(2, parent=1, attributes=usage(10, 2)),
+        chat(3, parent=2, attributes=usage(10, 2)),
+    )
+    assert (counted.llm_calls, counted.input_tokens) == (1, 10)
+
+
+def test_a_stream_whose_framework_span_failed_after_the_answer_is_an_answered_call() -> None:
+    counted = metrics(chat(1, status_code=2), chat(2, parent=1, attributes=usage(10, 2)))
+    assert (counted.llm_calls, counted.llm_errors) == (1, 0)
+
+
+def test_agents_of_one_run_in_two_traces_add_up() -> None:
+    shared = usage(10, 2)
+    counted = metrics(
+        span(1, {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner", **usage(50, 9)}),
+        chat(2, parent=1, attributes=shared, inputs=[user("plan")], outputs=[assistant("go")]),
+        span(3, {"gen_ai.operation.name": "invoke_agent", **usage(50, 9)}, trace_id=b"2" * 16),
+        chat(4, parent=3, attributes=shared, trace_id=b"2" * 16, inputs=[user("go")], outputs=[assistant("done")]),
+    )
+    assert (counted.llm_calls, counted.input_tokens, counted.output_tokens) == (2, 20, 4)
+
+
+def test_the_same_tool_called_twice_with_other_arguments_in_one_turn_is_two_executions() -> None:
+    asked = assistant(None, call(None, "look", n=1), call(None, "look", n=2))
+    looks = [
+        span(
+            number,
+            {
+                "gen_ai.operation.name": "execute_tool",
+                "gen_ai.tool.name": "look",
+                "gen_ai.tool.call.arguments": f'{{"n": {n}}}',
+                "gen_ai.tool.call.result": f"found {n}",
+            },
+        )
+        for number, n in ((2, 2), (3, 1))
+    ]
+    trajectory = read(chat(1, inputs=[user("one")], outputs=[asked]), *looks)
+    assert trajectory.metrics is not None
+    assert trajectory.metrics.num_tool_calls == 2
+    assert [message.content for message in trajectory.messages[2:]] == ["found 1", "found 2"]
