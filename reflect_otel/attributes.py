@@ -31,6 +31,9 @@ REFLECT_AGENT_PARENT_ID: Final = "reflect.agent.parent_id"
 REFLECT_COST_USD: Final = "reflect.cost.usd"
 REFLECT_RUN_COMPLETE: Final = "reflect.run.complete"
 
+SUBMITTED_SCOPE: Final = "reflect_otel.create_trace"
+"""Instrumentation scope of the span that a run submitted with ``create_trace`` becomes."""
+
 # --- OpenTelemetry GenAI conventions --------------------------------------------------------------------
 GEN_AI_OPERATION_NAME: Final = "gen_ai.operation.name"
 GEN_AI_PROVIDER_NAME: Final = "gen_ai.provider.name"

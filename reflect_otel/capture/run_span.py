@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
@@ -13,8 +13,6 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from reflect_otel import attributes as keys
 from reflect_otel.model.memory import Review, TraceDraft
 from reflect_otel.model.trajectory import Message, Role
-
-SCOPE_NAME: Final = "reflect_otel.create_trace"
 
 
 def build_trace_request(draft: TraceDraft, clock_ns: int) -> ExportTraceServiceRequest:
@@ -34,7 +32,7 @@ def build_trace_request(draft: TraceDraft, clock_ns: int) -> ExportTraceServiceR
         end_time_unix_nano=ended_ns,
         attributes=[KeyValue(key=key, value=_any_value(value)) for key, value in _attributes(draft)],
     )
-    scoped = ScopeSpans(scope=InstrumentationScope(name=SCOPE_NAME), spans=[span])
+    scoped = ScopeSpans(scope=InstrumentationScope(name=keys.SUBMITTED_SCOPE), spans=[span])
     return ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[scoped])])
 
 

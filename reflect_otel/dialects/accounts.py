@@ -21,7 +21,7 @@ _SPEAKERS: Final = frozenset({"system", "user", "assistant", "tool", "developer"
 _SAID: Final = ("content", "contents", "parts", "blocks", "tool_calls", "content_blocks")
 _MAX_NESTING: Final = 6
 _SEARCHED: Final = 50
-_WRAPPING: Final = frozenset({Work.AGENT_RUN, Work.WRAPPER, Work.OTHER})
+_WRAPPING: Final = frozenset({Work.AGENT_RUN, Work.WRAPPER})
 
 
 def find_account(spans: Sequence[ReadSpan], tree: SpanTree) -> ReadSpan | None:

@@ -48,7 +48,7 @@ class MessageEventsReader:
     def read(self, span: SpanRecord, logs: Sequence[LogRecord]) -> SpanReading:
         """The span's messages, in the order of their events."""
         problems: list[str] = []
-        events = list(_events(span, logs))
+        events = list(_events(span, logs, problems))
         inputs: list[Message] = []
         outputs: list[Message] = []
         finish_reason = None
@@ -70,14 +70,14 @@ class MessageEventsReader:
         )
 
 
-def _events(span: SpanRecord, logs: Sequence[LogRecord]) -> Iterator[tuple[str, Any]]:
+def _events(span: SpanRecord, logs: Sequence[LogRecord], problems: list[str]) -> Iterator[tuple[str, Any]]:
     for log in logs:
         if log.event_name in _EVENTS:
             yield log.event_name, _body(log.body if log.body is not None else log.attributes)
     for event in span.events:
         if event.name in _EVENTS:
             yield event.name, _body(event.attributes)
-    told = decode(span.attributes.get(_EVENTS_KEY))
+    told = decode(span.attributes.get(_EVENTS_KEY), problems)
     for entry in told if isinstance(told, list) else ():
         if isinstance(entry, Mapping) and entry.get("event.name") in _EVENTS:
             yield entry["event.name"], _body(entry)

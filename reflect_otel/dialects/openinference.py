@@ -29,6 +29,9 @@ _WORK: Final = {
     "EMBEDDING": Work.EMBEDDING,
     "RETRIEVER": Work.RETRIEVAL,
     "RERANKER": Work.RETRIEVAL,
+    "EVALUATOR": Work.OTHER,
+    "GUARDRAIL": Work.OTHER,
+    "PROMPT": Work.OTHER,
 }
 _MAX_NESTING: Final = 4
 _ANSWER_MARKS: Final = ('"role"', '"type": "ai"', '"type":"ai"')
@@ -85,7 +88,7 @@ def _read_work(attributes: Attributes) -> Work:
     kind = attributes.get(SPAN_KIND)
     if isinstance(kind, str):
         return _WORK.get(kind.upper(), Work.OTHER)
-    return Work.MODEL_CALL
+    return Work.OTHER if kind is not None else Work.MODEL_CALL
 
 
 def _prepares_request(attributes: Attributes) -> bool:

@@ -7,18 +7,20 @@ Anthropic SDK and many frameworks.
 Source: open-telemetry/semantic-conventions-genai, ``model/gen-ai`` (status Development).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from reflect_otel import attributes as keys
-from reflect_otel.dialects.decoding import find_number, find_text
+from reflect_otel.dialects.decoding import decode, find_number, find_text
 from reflect_otel.dialects.gemini import open_results
 from reflect_otel.dialects.histories import read_history
-from reflect_otel.dialects.messages import read_finish_reason, read_instructions, read_messages
+from reflect_otel.dialects.messages import read_finish_reason, read_instructions, read_messages, split_messages
 from reflect_otel.dialects.tool_values import read_tool_values
 from reflect_otel.model.reading import SpanReading, TokenUsage, ToolRun, Work
 from reflect_otel.model.spans import Attributes, LogRecord, SpanRecord
 from reflect_otel.model.trajectory import Message, Role
+
+_Read: TypeAlias = Callable[[Any, Role, list[str]], tuple[Message, ...]]
 
 DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
 
@@ -74,10 +76,13 @@ class SemconvReader:
         problems: list[str] = []
         work = read_work(attributes)
         speaks = work is not Work.EMBEDDING and work is not Work.TOOL_RUN
+        is_submitted = span.scope_name == keys.SUBMITTED_SCOPE
+        asked: _Read = _read_submitted if is_submitted else read_history
+        answered: _Read = _read_submitted if is_submitted else read_messages
         return SpanReading(
             work=work,
-            inputs=read_inputs(attributes, problems) if speaks else (),
-            outputs=read_outputs(attributes, problems) if speaks else (),
+            inputs=_read_inputs(attributes, asked, problems) if speaks else (),
+            outputs=answered(attributes.get(keys.GEN_AI_OUTPUT_MESSAGES), Role.ASSISTANT, problems) if speaks else (),
             agent=find_text(attributes, keys.GEN_AI_AGENT_NAME),
             conversation_id=find_text(attributes, keys.GEN_AI_CONVERSATION_ID),
             request_model=find_text(attributes, keys.GEN_AI_REQUEST_MODEL),
@@ -122,19 +127,19 @@ def _names_provider(attributes: Attributes) -> bool:
     return keys.GEN_AI_PROVIDER_NAME in attributes or "gen_ai.system" in attributes
 
 
-def read_inputs(attributes: Attributes, problems: list[str]) -> tuple[Message, ...]:
+def _read_inputs(attributes: Attributes, read: _Read, problems: list[str]) -> tuple[Message, ...]:
     """System instructions, then the input messages."""
     instructions = read_instructions(attributes.get(keys.GEN_AI_SYSTEM_INSTRUCTIONS), problems)
-    messages = read_history(attributes.get(keys.GEN_AI_INPUT_MESSAGES), Role.USER, problems)
+    messages = read(attributes.get(keys.GEN_AI_INPUT_MESSAGES), Role.USER, problems)
     messages = open_results(messages, attributes)
     if instructions and any(message.content == instructions[0].content for message in messages[:1]):
         return messages
     return instructions + messages
 
 
-def read_outputs(attributes: Attributes, problems: list[str]) -> tuple[Message, ...]:
-    """The output messages."""
-    return read_messages(attributes.get(keys.GEN_AI_OUTPUT_MESSAGES), Role.ASSISTANT, problems)
+def _read_submitted(value: Any, role: Role, problems: list[str]) -> tuple[Message, ...]:
+    """The messages of a submitted run as they were given: none of them is a piece of another."""
+    return tuple(split_messages(decode(value, problems), role)) if value is not None else ()
 
 
 _INPUT_TOKENS: Final = (keys.GEN_AI_USAGE_INPUT_TOKENS, "gen_ai.usage.prompt_tokens")

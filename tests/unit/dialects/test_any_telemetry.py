@@ -12,7 +12,9 @@ from reflect_otel.dialects.decoding import decode, unflatten
 from reflect_otel.dialects.messages import read_messages
 from reflect_otel.dialects.provider_json import read_request, read_response
 from reflect_otel.dialects.reader import read_trajectory
+from reflect_otel.dialects.recorded_calls import RecordedCallReader
 from reflect_otel.dialects.salvage import salvage_json
+from reflect_otel.dialects.span_readers import find_readers
 from reflect_otel.model.spans import LogRecord, Run, SpanEvent, SpanRecord
 
 NAMES = [
@@ -50,9 +52,46 @@ NAMES = [
     "reflect.task",
     "session.id",
     "error.type",
+    "ai.operationId",
+    "ai.prompt",
+    "ai.prompt.messages",
+    "ai.response.toolCalls",
+    "ai.toolCall.args",
+    "ai.toolCall.result",
+    "haystack.component.type",
+    "http.response.status_code",
+    "langfuse.observation.usage_details",
+    "langfuse.observation.cost_details",
+    "llm.provider",
+    "mlflow.chat.tokenUsage",
+    "tool.name",
+    *(
+        name
+        for reader in find_readers()
+        if isinstance(reader, RecordedCallReader)
+        for names in (reader.layout.claimed, reader.layout.inputs, reader.layout.outputs, reader.layout.usage_keys)
+        for name in sorted(names)
+    ),
 ]
 WORDS = st.sampled_from(
-    ["chat", "execute_tool", "invoke_agent", "LLM", "TOOL", "AGENT", "tool", "agent", "user", "assistant", "text", ""]
+    [
+        "chat",
+        "execute_tool",
+        "invoke_agent",
+        "LLM",
+        "TOOL",
+        "AGENT",
+        "tool",
+        "agent",
+        "user",
+        "assistant",
+        "text",
+        "google",
+        "generation",
+        "ai.generateText.doGenerate",
+        "OpenAIChatGenerator",
+        "",
+    ]
 )
 KEYS = st.sampled_from(
     [
@@ -77,6 +116,17 @@ KEYS = st.sampled_from(
         "output",
         "usage",
         "isError",
+        "thought",
+        "meta",
+        "blocks",
+        "tool_output",
+        "raw_output",
+        "candidates",
+        "generations",
+        "input_str",
+        "args",
+        "replies",
+        "event.name",
     ]
 )
 PLAIN = st.recursive(

@@ -1,7 +1,10 @@
 """Many histories, one conversation."""
 
+import json
+
 import pytest
 
+from reflect_otel import attributes as keys
 from reflect_otel.model.trajectory import Trajectory
 
 from .spans import assistant, call, chat, read, result, said, span, user
@@ -135,3 +138,12 @@ def test_an_answer_recorded_only_on_the_agent_ends_the_conversation() -> None:
     )
     assert said(trajectory) == [("user", "one"), ("assistant", "streamed")]
     assert len(trajectory.steps[0].messages) == 2
+
+
+def test_messages_of_a_submitted_run_stay_as_they_were_given() -> None:
+    messages = [user("one"), assistant("Let me look."), assistant(None, call("c1", "look")), result("c1", "gone")]
+    attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.input.messages": json.dumps(messages)}
+    closing = {"gen_ai.output.messages": json.dumps([assistant("Gone.")])}
+    submitted = read(span(1, attributes | closing, scope_name=keys.SUBMITTED_SCOPE))
+    assert [message.content for message in submitted.messages] == ["one", "Let me look.", None, "gone", "Gone."]
+    assert len(read(span(1, attributes | closing)).messages) == 4
