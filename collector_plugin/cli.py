@@ -21,7 +21,7 @@ from collector_plugin.cli_options import (
     Project,
     examples,
 )
-from collector_plugin.cli_projects import settings_app
+from collector_plugin.cli_projects import LIFT_EXAMPLES, lift, settings_app
 from collector_plugin.exit_codes import ExitCode, exit_code_help
 from reflect_otel import __version__
 
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(settings_app, name="settings")
 app.add_typer(models_app, name="models")
+app.command(epilog=LIFT_EXAMPLES)(lift)
 
 
 def _show_version(asked: bool) -> None:

@@ -1,5 +1,6 @@
 """The commands about a project as a whole: options and help here, the work in ``collector_plugin.commands``."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from collector_plugin.cli_options import (
     ApiKey,
     Endpoint,
     Json,
+    Limit,
     Project,
     examples,
 )
@@ -55,3 +57,51 @@ def set_(
     from collector_plugin.commands.settings import run_settings_set
 
     run_settings_set(Connection(endpoint, api_key, project), assignments, as_json=json)
+
+
+LIFT_EXAMPLES = examples(
+    "reflect-otel settings set control_share=0.05     # withhold memories from one run in twenty",
+    "reflect-otel lift",
+    "reflect-otel lift --agent support --since 2026-01-31 --json",
+    "reflect-otel lift --resume                       # serve again after a stop",
+)
+
+
+def lift(
+    agent: Annotated[str | None, typer.Option(help="Only runs of this agent.")] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only runs that it was served to or withheld from.")
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+            help="Only runs from this time (UTC) on. Default: since serving was last resumed.",
+        ),
+    ] = None,
+    half_width: Annotated[
+        float, typer.Option(help="Half the width of the interval that `runs needed` is reckoned for.")
+    ] = 0.05,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Serve memories again after a stop; the evidence begins anew.")
+    ] = False,
+    limit: Limit = 20,
+    json: Json = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """Tell what memories are worth: pass rates with and without them."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.lift import run_lift
+
+    run_lift(
+        Connection(endpoint, api_key, project),
+        agent=agent,
+        memory_id=memory,
+        since=None if since is None else since.replace(tzinfo=UTC),
+        half_width=half_width,
+        resume=resume,
+        limit=limit,
+        as_json=json,
+    )

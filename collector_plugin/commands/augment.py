@@ -59,6 +59,10 @@ def run_augment(
         print_json(augmented)
         return
     print(printable(augmented.augmented_task, keep_lines=True))
+    if augmented.serving_stopped_reason:
+        print(f"Serving is stopped: {printable(augmented.serving_stopped_reason)}", file=sys.stderr)
+    elif augmented.control:
+        print("This one fell to the control group: its memories were withheld.", file=sys.stderr)
     if augmented.explanation is not None:
         print()
         _print_explanation(augmented.explanation)

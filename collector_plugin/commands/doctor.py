@@ -72,11 +72,18 @@ def _check_project(connection: Connection) -> Iterator[Finding]:
     try:
         with connection.open() as client:
             newest = next(client.iter_traces(), None)
+            settings = client.get_project_settings()
     except ReflectError as error:
         yield Finding(check="project", detail=error.reason, remedy=str(error))
         return
     detail = f"readable; newest run {newest.id}" if newest else "readable; no runs yet"
     yield Finding(check="project", detail=detail)
+    yield Finding(
+        check="serving",
+        detail="memories are served" if settings.serving else f"stopped: {settings.serving_stopped_reason}",
+        value=settings.serving,
+        remedy="" if settings.serving else "see `reflect-otel lift`; `reflect-otel lift --resume` serves again",
+    )
 
 
 def _check_http(connection: Connection, endpoint: str) -> Iterator[Finding]:

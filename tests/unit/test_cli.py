@@ -49,6 +49,7 @@ def test_help_names_commands_and_exit_codes():
         "memories",
         "augment",
         "settings",
+        "lift",
         "doctor",
         "Exit codes:",
     ):
@@ -57,7 +58,20 @@ def test_help_names_commands_and_exit_codes():
 
 @pytest.mark.parametrize(
     "command",
-    ["serve", "demo", "read", "runs", "run", "session", "review", "memories", "augment", "settings", "doctor"],
+    [
+        "serve",
+        "demo",
+        "read",
+        "runs",
+        "run",
+        "session",
+        "review",
+        "memories",
+        "augment",
+        "settings",
+        "lift",
+        "doctor",
+    ],
 )
 def test_examples_in_the_help_can_be_pasted_into_a_shell(command):
     examples = reflect_otel(command, "--help").stdout.partition("Examples:")[2]
