@@ -4,7 +4,7 @@ with noted as (
     left join runs r on r.project_id = s.project_id and r.run_id = s.run_id
     where s.project_id = $project_id
 ),
-eligible as (
+eligible as materialized (
     select named as run_id, memory_id, withheld, control_share, served_ns, ordinal from noted where named is not null
     union all
     select t.run_id, n.memory_id, n.withheld, n.control_share, n.served_ns, n.ordinal
@@ -18,25 +18,19 @@ decided as (
         min(served_ns) as decided_ns
     from eligible
     group by run_id
-),
-subjects as (
-    select run_id, '' as subject from decided where $by = 'project'
-    union all
-    select run_id, coalesce(agent, '') from runs where project_id = $project_id and $by = 'agent'
-    union all
-    select distinct run_id, memory_id from eligible where $by = 'memory'
 )
 select
-    s.subject, d.control_share, d.withheld, count(*) as runs, count(v.run_id) as reviewed,
+    case $by when 'memory' then m.memory_id when 'agent' then coalesce(r.agent, '') else '' end as subject,
+    d.control_share, d.withheld, count(*) as runs, count(v.run_id) as reviewed,
     count(*) filter (v.result = 'pass') as passes, coalesce(sum(v.reward), 0) as rewards
 from decided d
-join subjects s on s.run_id = d.run_id
 join runs r on r.project_id = $project_id and r.run_id = d.run_id
 left join run_verdicts v on v.project_id = $project_id and v.run_id = d.run_id
+left join (select distinct run_id, memory_id from eligible where $by = 'memory') m on m.run_id = d.run_id
 where
     d.control_share > 0
     and d.decided_ns >= $since_ns
     and ($agent is null or r.agent = $agent)
     and ($memory_id is null or d.run_id in (select run_id from eligible where memory_id = $memory_id))
-group by s.subject, d.control_share, d.withheld
-order by s.subject, d.control_share, d.withheld
+group by subject, d.control_share, d.withheld
+order by subject, d.control_share, d.withheld
