@@ -14,7 +14,6 @@ from reflect_otel.model.memory import (
     Memory,
     Review,
     ReviewResult,
-    ReviewSignal,
     RunRecord,
     Served,
     TraceDraft,
@@ -27,6 +26,7 @@ from reflect_otel.model.reflection import LearningInput, Reflection, ReflectionR
 from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.settings import Settings as Settings
 from reflect_otel.model.spans import LogRecord, Run, SpanRecord
+from reflect_otel.model.telemetry_batch import TelemetryBatch as TelemetryBatch
 from reflect_otel.model.trajectory import Trajectory
 
 Clock: TypeAlias = Callable[[], int]
@@ -34,31 +34,6 @@ Clock: TypeAlias = Callable[[], int]
 
 Vector: TypeAlias = Sequence[float]
 """A unit-length embedding; adapters pass float32 arrays of shape (dimensions,)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TelemetryBatch:
-    """What one stretch of the journal decodes to; committed in one transaction together with its offset.
-
-    Attributes:
-        journal_offset: sequence number of the last journal record in this batch.
-        spans, logs: (project id, record) pairs.
-        runs: the rows of every run the batch touches, as the assembler sees them after it.
-        joined: (project id, trace id bytes, run id) of every trace newly found to belong to a run. A trace may
-            belong to several named runs; a named run takes the place of the default one (trace id in hex), whose
-            reviews and servings move along.
-        reviews: (project id, signal) pairs.
-        served: (project id, served) pairs.
-    """
-
-    journal_offset: int
-    received_ns: int
-    spans: Sequence[tuple[str, SpanRecord]] = ()
-    logs: Sequence[tuple[str, LogRecord]] = ()
-    joined: Sequence[tuple[str, bytes, str]] = ()
-    runs: Sequence[RunRecord] = ()
-    reviews: Sequence[tuple[str, ReviewSignal]] = ()
-    served: Sequence[tuple[str, Served]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

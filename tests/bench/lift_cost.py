@@ -47,7 +47,8 @@ def fill(path: Path, size: int) -> None:
     store.close()
     with duckdb.connect(str(path)) as database:
         database.execute(
-            "insert into run_verdicts select project_id, run_id, if(hash(run_id) % 3 = 0, 'fail', 'pass'), 0.5 from runs"
+            "insert into run_verdicts "
+            "select project_id, run_id, if(hash(run_id) % 3 = 0, 'fail', 'pass'), 0.5 from runs"
         )
 
 
