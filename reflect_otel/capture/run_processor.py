@@ -131,10 +131,12 @@ class RunSpanProcessor(RunStampProcessor):
         """Export everything that has ended before this call; False when time ran out or after shutdown."""
         if self._stopped:
             return False
+        if not self._start_worker():
+            self._drain(everything=True)
+            return True
         done = threading.Event()
         self._wakeups.put(done)
         self._hurry.set()
-        self._start_worker()
         return done.wait(timeout_millis / 1000)
 
     def shutdown(self, timeout_millis: int = SHUTDOWN_TIMEOUT_MS) -> None:
@@ -158,12 +160,17 @@ class RunSpanProcessor(RunStampProcessor):
 
     # --- the worker thread ----------------------------------------------------------------------------
 
-    def _start_worker(self) -> None:
+    def _start_worker(self) -> bool:
+        """False at the end of the interpreter, where threads cannot be started: shutting down sends what is held."""
         with self._worker_lock:
             if self._worker is None:
                 worker = threading.Thread(target=self._work, name="reflect-otel-export", daemon=True)
-                worker.start()
+                try:
+                    worker.start()
+                except RuntimeError:
+                    return False
                 self._worker = worker
+            return True
 
     def _work(self) -> None:
         until = time.monotonic() + self._delay_seconds

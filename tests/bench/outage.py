@@ -1,11 +1,15 @@
-"""What an outage of the receiver costs: the stock exporter against ours, span by span.
+"""What an outage of the receiver costs: the stock OTLP exporter against ours, span by span.
 
-``python -m tests.bench.outage --seconds 60`` runs two agents of 50 spans a second at once, takes both receivers away
-for so long, brings them back, and counts which span ids arrived, and how often. ``--scale 10`` divides the stock
-exporter's timeout, delay and queue by ten, so that 6 seconds show what 60 do.
+    python tests/bench/outage.py [--seconds 60] [--scale 1]
+
+Two agents end 50 spans a second, side by side; both receivers go away for so long and come back; then it is counted
+which of the spans that ended meanwhile arrived, and how often. The stock exporter has its defaults (10 s timeout, 5 s
+delay, queue of 2048, batches of 512). ``--scale 10`` divides them by ten, so that 6 s show what 60 s do.
+Exit code 1 when ours lost or doubled a span.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -20,32 +24,44 @@ from tests.otlp_sink import OtlpSink
 AGENT = Path(__file__).parents[1] / "agents" / "outage_agent.py"
 SPANS_A_SECOND = 50
 LEAD_SECONDS = 1.0
-TAIL_SECONDS = 2.0
-DRAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Outage:
-    """What became of the spans that ended while the receiver was away."""
+    """What became of the spans that ended while the receiver was away.
 
-    exporter: str
+    Attributes:
+        repeated: spans that arrived more than once.
+        drain_seconds: from the return of the receiver to the last of them.
+        p99_ms: of one span, on the agent's side.
+        grown_mib: what the agent's process grew by.
+    """
+
+    name: str
+    seconds: float
     emitted: int
     lost: int
     repeated: int
     drain_seconds: float
+    p99_ms: float
+    grown_mib: float
+
+    @property
+    def verdict(self) -> str:
+        return f"{self.name} lost {self.lost} of {self.emitted}"
 
     def __str__(self) -> str:
-        share = f"{100 * self.lost / max(1, self.emitted):.0f} %"
         return (
-            f"{self.exporter:8} lost {self.lost} of {self.emitted} ({share}), "
-            f"{self.repeated} arrived twice, complete {self.drain_seconds:.1f} s after the return"
+            f"outage of {self.seconds:g} s: {self.verdict} ({100 * self.lost / self.emitted:.0f} %), "
+            f"{self.repeated} arrived twice, the last {self.drain_seconds:.1f} s after the return; "
+            f"p99 of a span {self.p99_ms:.2f} ms, process +{self.grown_mib:.0f} MiB"
         )
 
 
-def read_settings(scale: float) -> dict[str, str]:
+def divide_stock_settings(scale: float) -> dict[str, str]:
     """The stock exporter's defaults, divided."""
     return {
-        "OTEL_EXPORTER_OTLP_TIMEOUT": str(10 / scale),
+        "OTEL_EXPORTER_OTLP_TIMEOUT": f"{10 / scale:g}",
         "OTEL_BSP_SCHEDULE_DELAY": str(int(5000 / scale)),
         "OTEL_BSP_MAX_QUEUE_SIZE": str(int(2048 / scale)),
         "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": str(int(512 / scale)),
@@ -55,72 +71,66 @@ def read_settings(scale: float) -> dict[str, str]:
 class Contestant:
     """An agent process and its receiver, which can be taken away."""
 
-    def __init__(self, exporter: str, seconds: float, settings: dict[str, str]) -> None:
-        self.exporter = exporter
-        self._sinks = [OtlpSink()]
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+    def __init__(self, name: str, exporter: str, seconds: float, settings: dict[str, str]) -> None:
+        self.name = name
+        self.sinks = [OtlpSink()]
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the report
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "REFLECT_"))}
-        command = [sys.executable, AGENT, self._sinks[0].url, exporter, SPANS_A_SECOND, seconds, 0]
-        self._process = subprocess.Popen(
-            [str(part) for part in command],
-            env={**inherited, **settings},
-            stdout=self._output,
-            stderr=subprocess.DEVNULL,
+        command = [sys.executable, AGENT, self.sinks[0].url, exporter, str(SPANS_A_SECOND), str(seconds)]
+        self.process = subprocess.Popen(
+            command, env={**inherited, **settings}, stdout=self._output, stderr=subprocess.DEVNULL
         )
 
     @property
-    def arrived(self) -> Counter[str]:
-        return Counter(span.span_id.hex() for sink in self._sinks for span in sink.spans)
-
-    @property
-    def emitted(self) -> list[str]:
+    def lines(self) -> list[str]:
         size = os.fstat(self._output.fileno()).st_size
-        return os.pread(self._output.fileno(), size, 0).decode().split()
+        return os.pread(self._output.fileno(), size, 0).decode().splitlines()
 
     def take_away(self) -> None:
-        self._sinks[0].stop()
-        self._emitted_before = len(self.emitted)
+        self.sinks[0].stop()
+        self._until_outage = len(self.lines)
 
     def bring_back(self) -> None:
-        self._emitted_until = len(self.emitted)
-        self._sinks.append(OtlpSink(self._sinks[0].port))
+        self._until_return = len(self.lines)
+        self.sinks.append(OtlpSink(self.sinks[0].port))
         self._returned = time.monotonic()
 
-    def report(self) -> Outage:
-        """Wait until the agent has ended, and until everything is there or nothing more comes."""
-        self._process.wait(DRAIN_SECONDS + 120)
-        emitted = self.emitted
-        during = emitted[self._emitted_before : self._emitted_until]
-        arrived = self.arrived
-        times = [at for sink in self._sinks for at in sink.attempts]
-        self._sinks[1].stop()
+    def report(self, outage_seconds: float) -> Outage:
+        """Once the agent has ended: what it could send was sent by then."""
+        self.process.wait(120)
+        during = set(self.lines[self._until_outage : self._until_return])
+        told = json.loads(self.lines[-1])
+        self.sinks[-1].stop()
         self._output.close()
+        arrived = Counter(span.span_id.hex() for sink in self.sinks for span in sink.spans)
         return Outage(
-            exporter=self.exporter,
+            name=self.name,
+            seconds=outage_seconds,
             emitted=len(during),
-            lost=len(set(during) - set(arrived)),
+            lost=len(during - arrived.keys()),
             repeated=sum(count > 1 for count in arrived.values()),
-            drain_seconds=self._find_complete(during, times),
+            drain_seconds=self._find_last_arrival(during) - self._returned,
+            **told,
         )
 
-    def _find_complete(self, during: list[str], times: list[float]) -> float:
-        wanted = set(during)
-        requests = [request for sink in self._sinks for request, _ in sink.trace_requests]
+    def _find_last_arrival(self, during: set[str]) -> float:
         last = self._returned
-        for at, request in zip(times, requests, strict=False):
-            spans = {s.span_id.hex() for r in request.resource_spans for scope in r.scope_spans for s in scope.spans}
-            if spans & wanted:
-                last = max(last, at)
-        return last - self._returned
+        for at, (request, _) in zip(self.sinks[-1].arrivals, self.sinks[-1].trace_requests, strict=False):
+            ids = {s.span_id.hex() for r in request.resource_spans for scope in r.scope_spans for s in scope.spans}
+            last = at if ids & during else last
+        return last
 
 
-def measure(seconds: float, scale: float) -> list[Outage]:
-    """Run stock and ours side by side through one outage."""
-    whole = LEAD_SECONDS + seconds + TAIL_SECONDS + 20 / scale
+def measure(seconds: float, scale: float = 1.0) -> tuple[Outage, Outage]:
+    """The stock exporter and ours side by side through one outage."""
+    whole = 2 * LEAD_SECONDS + seconds + max(20.0 / scale, 5.0)
     with tempfile.TemporaryDirectory() as spool:
-        ours = {"REFLECT_SPOOL_DIR": spool}
-        contestants = [Contestant("stock", whole, read_settings(scale)), Contestant("reflect", whole, ours)]
-        while not all(contestant.arrived for contestant in contestants):
+        contestants = [
+            Contestant("stock OTLP exporter", "stock", whole, divide_stock_settings(scale)),
+            Contestant("reflect-otel", "reflect", whole, {"REFLECT_SPOOL_DIR": spool}),
+        ]
+        while not all(contestant.sinks[0].spans for contestant in contestants):
+            assert all(contestant.process.poll() is None for contestant in contestants), "an agent has died"
             time.sleep(0.01)
         time.sleep(LEAD_SECONDS)
         for contestant in contestants:
@@ -128,18 +138,20 @@ def measure(seconds: float, scale: float) -> list[Outage]:
         time.sleep(seconds)
         for contestant in contestants:
             contestant.bring_back()
-        return [contestant.report() for contestant in contestants]
+        stock, ours = (contestant.report(seconds) for contestant in contestants)
+    return stock, ours
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser()
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the outage")
     parser.add_argument("--scale", type=float, default=1.0, help="divides the stock exporter's times and queue")
     chosen = parser.parse_args()
-    for outage in measure(chosen.seconds, chosen.scale):
-        print(outage)
+    stock, ours = measure(chosen.seconds, chosen.scale)
+    print(stock)
+    print(ours)
+    return 1 if ours.lost or ours.repeated else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -174,7 +174,6 @@ def test_shutting_down_takes_two_seconds_at_most_and_leaves_the_rest_on_disk(sin
 AGENT = """
 import os, sys, threading
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from reflect_otel import ReflectSpanExporter, RunSpanProcessor
 provider = TracerProvider(shutdown_on_exit=False)
 provider.add_span_processor(RunSpanProcessor(ReflectSpanExporter(sys.argv[1])))
@@ -210,7 +209,7 @@ def refuse(self):
     raise RuntimeError("can't start new thread at interpreter shutdown")
 provider = TracerProvider(shutdown_on_exit=False)
 threading.Thread.start = refuse
-provider.add_span_processor(SimpleSpanProcessor(ReflectSpanExporter(sys.argv[1])))
+provider.add_span_processor(RunSpanProcessor(ReflectSpanExporter(sys.argv[1])))
 for number in range(5):
     provider.get_tracer("agent").start_span(f"late {number}").end()
 provider.shutdown()
@@ -219,6 +218,7 @@ provider.shutdown()
     agent = start_agent(f"http://127.0.0.1:{port}", ending)
     _, log = agent.communicate(timeout=30)
     assert "dropped" not in log
+    assert "Traceback" not in log
     with OtlpSink(port) as back:
         open_exporter(back.url).export(build_spans("heir"))
         back.wait_for_spans(6)
