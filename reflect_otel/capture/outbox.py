@@ -65,9 +65,7 @@ class Outbox:
         self._delivery: Delivery | EmbeddedDelivery | None = None
         self._inherited: list[Delivery | EmbeddedDelivery] = []
         self._start_over()
-        if hasattr(os, "register_at_fork"):
-            start_over = weakref.WeakMethod(self._start_over)
-            os.register_at_fork(after_in_child=lambda: (found := start_over()) and found())
+        _live.add(self)
 
     def _start_over(self) -> None:
         """Fresh state for this process; a forked child has no use for its parent's connection, spool and counts."""
@@ -177,6 +175,18 @@ class Outbox:
         middle = len(batch) // 2
         (left, left_items), (right, right_items) = map(self._encode_valid, (batch[:middle], batch[middle:]))
         return left + right, left_items + right_items
+
+
+_live: Final[weakref.WeakSet[Outbox]] = weakref.WeakSet()
+
+
+def _start_over_in_child() -> None:
+    for outbox in list(_live):
+        outbox._start_over()  # noqa: SLF001 - the class's own
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_over_in_child)
 
 
 def _build_spool(target: OtlpTarget, given: OutboxSettings, ledger: DeliveryLedger) -> "Spool | None":

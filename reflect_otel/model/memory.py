@@ -383,6 +383,11 @@ class TraceSubmission:
     ingest_status: str
     degraded: bool = False
 
+    @property
+    def trace_id(self) -> str:
+        """The same as ``id``, by its other name in the Reflect SDK."""
+        return self.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceDraft:

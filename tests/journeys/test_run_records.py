@@ -243,3 +243,43 @@ def test_the_log_says_what_happened_once_and_names_the_address(place, tmp_path):
     lines = [line for line in done.stderr.splitlines() if not re.match(r"[IWE]\d{4} ", line)]
     assert 1 <= len(lines) <= 4, done.stderr
     assert any(place.address in line for line in lines)
+
+
+@pytest.mark.parametrize("service", ["there", "away at the end"])
+def test_ctrl_c_is_a_cancelled_run_that_moves_no_utility(place, tmp_path, service):
+    place.open()
+    with ReflectClient(place.url, project_id="shop", augment_timeout=10) as client:
+        memory = client.create_memory(TASK, "Refund to the card that was charged.")
+    code = PRELUDE.replace('project_id="shop"', 'project_id="shop", augment_timeout=5') + textwrap.dedent("""
+    with client.trace(TASK) as ctx:
+        assert ctx.memories
+        ctx.set_output(ANSWER, result="pass")
+        print("working", flush=True)
+        sys.stdin.read()
+    """)
+    pipe = subprocess.PIPE
+    agent = subprocess.Popen(
+        [sys.executable, "-c", code, place.url],
+        env={**os.environ, "REFLECT_SPOOL_DIR": str(tmp_path / "spool")},
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+    )
+    assert agent.stdout.readline() == "working\n"
+    if service == "away at the end":
+        place.kill()
+    agent.send_signal(signal.SIGINT)
+    _, log = agent.communicate(timeout=30)
+    assert "\nKeyboardInterrupt\n" in log
+    if service == "away at the end":
+        place.open()
+        run_agent("with client.trace('after'): pass", place.url, REFLECT_SPOOL_DIR=str(tmp_path / "spool"))
+    with ReflectClient(place.url, project_id="shop") as client:
+        (trace,) = wait_for(
+            lambda: [trace for trace in client.list_traces() if trace.task == TASK], lambda found: len(found) == 1
+        )
+        trace = client.wait_for_trace(trace.id)
+        assert (trace.metadata, trace.review) == ({"cancelled": "KeyboardInterrupt"}, None)
+        assert trace.retrieved_memory_ids == (memory.id,)
+        assert (client.get_memory(memory.id).utility, client.get_memory(memory.id).uses) == (0.5, 0)

@@ -61,6 +61,7 @@ def client_calls(client: ReflectClient) -> None:
     )
     assert_type(submission, TraceSubmission)
     assert_type(submission.id, str)
+    assert_type(submission.trace_id, str)
     assert_type(client.create_trace_and_wait("task", MESSAGES, poll_interval=0.5, wait_timeout=30.0), Trace)
     trace = client.wait_for_trace(submission.id, require_reviewed=True, poll_interval=0.25, wait_timeout=60.0)
     assert_type(trace.created_memory_id, str | None)
