@@ -17,8 +17,8 @@ from reflect_otel.client.call_threads import run_with_deadline
 from reflect_otel.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 from reflect_otel.ports import Settings
 from reflect_otel.service.auth import Authenticator
+from reflect_otel.service.call import Call
 from reflect_otel.service.caller_errors import build_caller_error
-from reflect_otel.service.servicer import Call
 
 _AUTHENTICATOR: Final = Authenticator({})
 """Whoever runs in the process may read the folder, so that a key would protect nothing."""

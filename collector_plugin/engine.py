@@ -21,15 +21,18 @@ from collector_plugin.settings import EngineOptions
 from reflect_otel import __version__
 from reflect_otel.errors import ConfigError
 from reflect_otel.journal import Journal
+from reflect_otel.learning.governance import Governance
 from reflect_otel.learning.harm_guard import HarmGuard
 from reflect_otel.learning.judge import Judge
 from reflect_otel.learning.loop import LearningLoop
+from reflect_otel.learning.maintenance import Maintenance
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.model_caller import ModelCaller
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.learning.reembedding import Reembedding
 from reflect_otel.learning.retrieval import Retriever
-from reflect_otel.learning.serving_embedder import ServingEmbedder
+from reflect_otel.learning.serving_embedder import ServingEmbedder, pin
+from reflect_otel.model.memory import MemoryStatus
 from reflect_otel.plugins import load_plugin
 from reflect_otel.ports import Embedder, Store
 from reflect_otel.service.operations import Operations
@@ -89,6 +92,13 @@ class Engine:
                 self._announce,
                 HarmGuard(self._store, self._projects, time.time_ns).note_learned,
                 settings.allowed_hosts,
+                self._projects.find,
+            )
+            governance = Governance(
+                self._store, table, time.time_ns, _new_id, self._loop.committing, lambda: pin(self._embedder).id
+            )
+            self._maintenance = Maintenance(
+                self._store, governance, self._projects.find, time.time_ns, settings.maintenance_seconds
             )
             self._judge = self._build_judge(options, caller)
             self.pipeline = Pipeline(
@@ -108,8 +118,9 @@ class Engine:
                 watch=self.watch,
                 settings=settings,
                 clock=time.time_ns,
-                ids=lambda: secrets.token_hex(16),
+                ids=_new_id,
                 project_settings=self._projects,
+                governance=governance,
             )
             self._opened = opened.pop_all()
 
@@ -120,6 +131,7 @@ class Engine:
         self.pipeline.start()
         if self._judge is not None:
             self._judge.start()
+        self._maintenance.start()
 
     def drain(self, timeout_seconds: float) -> None:
         """Finish what is under way as far as time allows: runs that have ended are read and learned from.
@@ -139,6 +151,7 @@ class Engine:
         self.watch.close()
         if self._judge is not None:
             self._judge.stop(timeout_seconds / 4)
+        self._maintenance.stop(timeout_seconds / 2)
         self.pipeline.stop(timeout_seconds / 2)
         self._reembedding.stop(timeout_seconds / 4)
         self._loop.stop(timeout_seconds / 4)
@@ -155,6 +168,7 @@ class Engine:
             "version": __version__,
             "spans": self._store.count_spans(),
             "runs": self._store.count_runs(),
+            **self._count_memories(),
             "journal_pending": self.pipeline.pending_records,
             "unclosed_runs": self.pipeline.unclosed_runs,
             "reflector": self._reflector_name,
@@ -174,6 +188,15 @@ class Engine:
         return Judge(
             self._store, caller, time.time_ns, lambda _project, _run: self._loop.wake(), options.judge_delay_seconds
         )
+
+    def _count_memories(self) -> Mapping[str, int]:
+        counts = self._store.count_memories_by_status()
+        found = {f"memories_{status.value}": counts.get(status.value, (0, 0))[0] for status in MemoryStatus}
+        return {**found, "memory_alarms": counts.get(MemoryStatus.ACTIVE.value, (0, 0))[1]}
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)
 
 
 def _prepare_folder(folder: Path) -> None:

@@ -1,4 +1,6 @@
-"""Every port on one page: what the use cases need, and what an adapter must promise.
+"""The ports on one page: what the use cases need, and what an adapter must promise.
+
+Two stand on pages of their own and are imported from here all the same: ``governance_store`` and ``transport``.
 
 Adapters live in ``store`` and ``providers`` and are found through entry points (``reflect_otel.plugins``); a
 conformance suite per port stands in ``reflect_otel.testing.conformance``. Unless a method says otherwise it may
@@ -9,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from reflect_otel.governance_store import GovernanceStore as GovernanceStore
+from reflect_otel.model.governance import ANY_MEMORY, MemoryFilter
 from reflect_otel.model.lift import ArmCount, LiftScope
 from reflect_otel.model.memory import (
     Memory,
@@ -28,6 +32,8 @@ from reflect_otel.model.settings import Settings as Settings
 from reflect_otel.model.spans import LogRecord, Run, SpanRecord
 from reflect_otel.model.telemetry_batch import TelemetryBatch as TelemetryBatch
 from reflect_otel.model.trajectory import Trajectory
+from reflect_otel.transport import OtlpSink as OtlpSink
+from reflect_otel.transport import Transport as Transport
 
 Clock: TypeAlias = Callable[[], int]
 """Unix time in nanoseconds."""
@@ -82,6 +88,7 @@ class LearningOutcome:
         updated: the events of other runs whose ``before``/``after`` changed with the recomputation.
         removed_memory_id: memory of an earlier review of this run that no longer holds.
         succession: what becomes of those that were merged into a memory that goes or says something else now.
+        quarantine_ids: open quarantines that the run, and the memory drawn from it, now belong to.
         reflection: who drew the lesson and how, also when no memory came of it; replaces the run's earlier one.
     """
 
@@ -97,6 +104,7 @@ class LearningOutcome:
     succession: Succession | None = None
     result: ReviewResult | None = None
     reward: float = 0.0
+    quarantine_ids: Sequence[str] = ()
     reflection: ReflectionRecord | None = None
 
 
@@ -235,7 +243,14 @@ class MemoryStore(Protocol):
     def find_memory(self, project_id: str, memory_id: str) -> Memory | None:
         """One memory, whatever its status."""
 
-    def find_memories(self, project_id: str, *, before: tuple[int, str] | None, limit: int) -> Sequence[Memory]:
+    def find_memories(
+        self,
+        project_id: str,
+        *,
+        before: tuple[int, str] | None,
+        limit: int,
+        only: MemoryFilter = ANY_MEMORY,
+    ) -> Sequence[Memory]:
         """Newest first by (created_ns, id)."""
 
     def find_speakers(self, project_id: str, memory_ids: Iterable[str]) -> Mapping[str, Memory]:
@@ -254,6 +269,9 @@ class MemoryStore(Protocol):
 
     def find_vectors(self) -> Iterable[StoredVector]:
         """Every active or merged memory of every project, once for each embedder it has a task vector of."""
+
+    def find_vectors_of(self, project_id: str, memory_ids: Sequence[str]) -> Sequence[StoredVector]:
+        """These memories, whatever their status, once for each embedder they have a task vector of."""
 
     def find_unembedded(self, embedder_id: str, limit: int) -> Sequence[tuple[str, Memory]]:
         """(project id, memory) of memories that lack a vector by this embedder, active and older ones first."""
@@ -276,9 +294,14 @@ class MemoryStore(Protocol):
         """Active memories of all projects."""
 
     def find_utility_events(
-        self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None
+        self,
+        project_id: str,
+        *,
+        memory_ids: Sequence[str] = (),
+        run_id: str | None = None,
+        run_ids: Sequence[str] = (),
     ) -> Sequence[UtilityEvent]:
-        """Ledger entries of these memories or of this run, by (sequence, run_id).
+        """Ledger entries of these memories or of these runs, by (sequence, run_id).
 
         Entries of the memories that were merged into these, or left their record to them, are among them.
         """
@@ -332,7 +355,9 @@ class LiftStore(Protocol):
         """
 
 
-class Store(TelemetryStore, RunStore, MemoryStore, ModelCallLedger, ProjectStore, LiftStore, Protocol):
+class Store(
+    TelemetryStore, RunStore, MemoryStore, GovernanceStore, ModelCallLedger, ProjectStore, LiftStore, Protocol
+):
     """One durable store that keeps it all."""
 
     def close(self) -> None:
@@ -445,34 +470,3 @@ class Intake(Protocol):
 
     def forget_runs(self, project_id: str, run_ids: Sequence[str]) -> None:
         """Drop what is kept in memory about runs that are about to be deleted."""
-
-
-class Transport(Protocol):
-    """A client's way to the use cases, over a network or within the process: messages of ``reflect.v1`` in and out.
-
-    Both carry the current span's trace along, so that the use cases know which run asked. Errors are those of
-    ``reflect_otel.errors`` that a caller sees, whatever the way: InvalidArgument, NotFound, FailedPrecondition,
-    IngestFailed and the TransportErrors.
-    """
-
-    def call(self, method: str, request: Any, timeout_seconds: float) -> Any:
-        """The response of the RPC of that name. Raises ReflectError; DeadlineExceeded when time ran out."""
-
-    def stream(self, method: str, request: Any, timeout_seconds: float) -> Iterator[Any]:
-        """The responses of a streaming RPC as they come. Raises as ``call`` does."""
-
-    def close(self) -> None:
-        """Give the way up; harmless when repeated. Later calls raise FailedPrecondition."""
-
-
-class OtlpSink(Protocol):
-    """Takes OTLP export requests within the process; what is accepted is durable when the call returns."""
-
-    def export_traces(self, body: bytes) -> str:
-        """Accept a serialised ``ExportTraceServiceRequest``; what was left out of it and why. Raises ReflectError."""
-
-    def export_logs(self, body: bytes) -> str:
-        """Accept a serialised ``ExportLogsServiceRequest``; as ``export_traces``."""
-
-    def close(self) -> None:
-        """Give the sink up; harmless when repeated."""

@@ -4,6 +4,7 @@ from os import PathLike
 from types import TracebackType
 from typing import Self
 
+from reflect_otel.client.governance_calls import GovernanceCalls
 from reflect_otel.client.memory_calls import MemoryCalls
 from reflect_otel.client.pattern_calls import PatternCalls
 from reflect_otel.client.project_calls import ProjectCalls
@@ -13,7 +14,7 @@ from reflect_otel.client.transport import open_embedded, open_transport
 from reflect_otel.ports import Settings, Transport
 
 
-class ReflectClient(MemoryCalls, SessionCalls, PatternCalls, ProjectCalls):
+class ReflectClient(MemoryCalls, SessionCalls, PatternCalls, ProjectCalls, GovernanceCalls):
     """Memories before a run, traces and reviews after it.
 
     Clients of one address share one connection a process, also across threads and forks. Nothing is sent before

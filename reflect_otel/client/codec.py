@@ -159,6 +159,12 @@ def read_memory(message: wire.Memory) -> Memory:
         status=_MEMORY_STATUS_OF_WIRE.get(message.status, MemoryStatus.ACTIVE),
         agent=message.agent or None,
         metadata=dict(message.metadata),
+        pinned=message.pinned,
+        merged_into=message.merged_into,
+        last_served_ns=message.last_served_time.ToNanoseconds(),
+        author=message.author,
+        status_reason=message.status_reason,
+        alarm=message.alarm,
         reflector=message.reflector,
         contrasted_with=message.contrasted_with,
     )
@@ -212,6 +218,11 @@ def read_review(message: wire.Review) -> Review | None:
         alpha=message.alpha if message.HasField("alpha") else None,
         created_ns=message.create_time.ToNanoseconds(),
     )
+
+
+def read_result(number: wire.ReviewResult) -> ReviewResult | None:
+    """The verdict; ``None`` when there is none, or one that this release does not know."""
+    return _RESULT_OF_WIRE.get(number)
 
 
 def read_ingest_status(number: wire.IngestStatus) -> str:

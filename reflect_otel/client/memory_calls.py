@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from opentelemetry import trace
 
 from reflect_otel.attributes import REFLECT_MEMORY_CONTROL
 from reflect_otel.capture.limited_log import LimitedLog
 from reflect_otel.capture.run_context import find_run_id
-from reflect_otel.client import codec, requests
+from reflect_otel.client import codec, governance_codec, requests
+from reflect_otel.client.governance_codec import MemoryWish
 from reflect_otel.client.service_calls import PAGE_SIZE, ServiceCalls
 from reflect_otel.errors import AuthError, TransportError
 from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind
@@ -101,16 +102,21 @@ class MemoryCalls(ServiceCalls):
         """One memory."""
         return codec.read_memory(self._call("GetMemory", wire.GetMemoryRequest(memory_id=memory_id)).memory)
 
-    def list_memories(self) -> list[Memory]:
-        """Every memory of the project, newest first."""
-        return list(self.iter_memories())
+    def list_memories(self, **only: Unpack[MemoryWish]) -> list[Memory]:
+        """Every memory that passes the filter, newest first.
 
-    def iter_memories(self) -> Iterator[Memory]:
-        """Every memory of the project, newest first, fetched as they are asked for."""
-        for page in self.iter_memory_pages():
+        Args:
+            only: ``status`` (active, merged, archived, quarantined), ``kind``, ``agent``, ``source_run_id`` (the run
+                it was drawn from), ``author`` (that run's end user), ``alarmed`` (its utility has jumped).
+        """
+        return list(self.iter_memories(**only))
+
+    def iter_memories(self, **only: Unpack[MemoryWish]) -> Iterator[Memory]:
+        """As ``list_memories``, fetched as they are asked for."""
+        for page in self.iter_memory_pages(**only):
             yield from page
 
-    def iter_memory_pages(self) -> Iterator[list[Memory]]:
+    def iter_memory_pages(self, **only: Unpack[MemoryWish]) -> Iterator[list[Memory]]:
         """As ``iter_memories``, a page of up to 1000 at a time."""
-        for page in self._iter_pages("ListMemories", wire.ListMemoriesRequest(page_size=PAGE_SIZE)):
-            yield [codec.read_memory(memory) for memory in page.memories]
+        for page in self._iter_pages("ListMemories", governance_codec.build_list_memories(only, PAGE_SIZE)):
+            yield governance_codec.read_memories(page.memories)

@@ -130,6 +130,12 @@ def build_withdraw_review(
         )
 
 
+def build_delete_traces(run_ids: Sequence[str], with_memories: bool) -> wire.DeleteTracesRequest:
+    """Request of DeleteTraces. Raises InvalidArgument."""
+    with _wrong_types_refused():
+        return wire.DeleteTracesRequest(trace_ids=run_ids, with_memories=with_memories)
+
+
 def build_list_traces(
     review_status: str | None, agent: str | None, session_id: str | None, page_size: int
 ) -> wire.ListTracesRequest:

@@ -248,10 +248,16 @@ class TraceCalls(ServiceCalls):
         request = requests.build_withdraw_review(trace_id, source, name, identifier)
         return codec.read_trace(self._call("WithdrawReview", request).trace)
 
-    def delete_traces(self, trace_ids: Sequence[str]) -> int:
-        """Delete runs with all that belongs to them; memories drawn from them stay. Returns how many were there."""
+    def delete_traces(self, trace_ids: Sequence[str], *, with_memories: bool = False) -> int:
+        """Delete runs with all that belongs to them. Returns how many were there.
+
+        Args:
+            trace_ids: run ids.
+            with_memories: also delete the memories drawn from them; else these stay.
+        """
         ids = [trace_ids] if isinstance(trace_ids, str) else list(trace_ids)
         pages = (ids[start : start + PAGE_SIZE] for start in range(0, len(ids), PAGE_SIZE))
         return sum(
-            int(self._call("DeleteTraces", wire.DeleteTracesRequest(trace_ids=page)).deleted_count) for page in pages
+            int(self._call("DeleteTraces", requests.build_delete_traces(page, with_memories)).deleted_count)
+            for page in pages
         )

@@ -11,10 +11,11 @@ was withdrawn) has its entry, too, and finds it when it returns.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reflect_otel.learning.lesson import build_memory_id
+from reflect_otel.learning.alarm import find_jump
+from reflect_otel.learning.lesson import build_memory_ids
 from reflect_otel.learning.utility import UtilityState, recompute
 from reflect_otel.learning.verdict import Verdict
-from reflect_otel.model.memory import Memory, MemoryKind, Review, UtilityEvent
+from reflect_otel.model.memory import Memory, Review, UtilityEvent
 from reflect_otel.ports import RunDetail
 
 
@@ -74,12 +75,13 @@ def build_credit(
 
 def with_utility(memory: Memory, state: UtilityState) -> Memory:
     """The memory with the numbers of its ledger."""
-    return replace(memory, utility=state.utility, uses=state.uses, passes=state.passes)
+    alarm = find_jump(state.events)
+    return replace(memory, utility=state.utility, uses=state.uses, passes=state.passes, alarm=alarm)
 
 
 def _credited(detail: RunDetail, memories: Mapping[str, Memory]) -> tuple[str, ...]:
     record = detail.record
-    drawn = {build_memory_id(record.project_id, record.run_id, kind) for kind in MemoryKind}
+    drawn = build_memory_ids(record)
 
     def is_credited(memory_id: str) -> bool:
         memory = memories.get(memory_id)

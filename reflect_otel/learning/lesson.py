@@ -66,6 +66,7 @@ def build_memory(record: RunRecord, lesson: LearningInput, reflection: Reflectio
         metadata=record.metadata,
         reflector=reflection.written_by,
         contrasted_with=_contrasted_with(lesson, reflection),
+        author=record.author,
     )
 
 
@@ -82,6 +83,11 @@ def build_memory_id(project_id: str, run_id: str, kind: MemoryKind) -> str:
     """
     seed = f"{project_id}\0{run_id}\0{kind.value}".encode("utf-8", "surrogatepass")
     return f"mem-{blake2b(seed, digest_size=10).hexdigest()}"
+
+
+def build_memory_ids(record: RunRecord) -> frozenset[str]:
+    """The ids of every memory that may be drawn from the run."""
+    return frozenset(build_memory_id(record.project_id, record.run_id, kind) for kind in MemoryKind)
 
 
 def is_echo(content: Vector, served: Iterable[Vector]) -> bool:

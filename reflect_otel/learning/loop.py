@@ -15,12 +15,14 @@ from typing import Final
 from reflect_otel.errors import NotFound, TransportError
 from reflect_otel.learning.contrast import ContrastFinder
 from reflect_otel.learning.drawing import LessonDrawer
+from reflect_otel.learning.entry_check import EntryCheck
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.memory_vectors import embed_memories
 from reflect_otel.learning.merging import Merger
 from reflect_otel.learning.outcome import OutcomeReader
 from reflect_otel.learning.serving_embedder import pin
 from reflect_otel.model.memory import Memory
+from reflect_otel.model.project_settings import DEFAULTS, ProjectSettings
 from reflect_otel.ports import Clock, Embedder, LearningJob, LearningOutcome, Reflector, Store, StoredVector
 
 MAX_TRIES: Final = 6
@@ -53,6 +55,10 @@ class LearningLoop:
         on_changed: told (project id, run id) after every try, from the thread that made it.
         on_learned: told the project id after a run was learned from, before anyone hears that it was.
         allowed_hosts: hosts whose addresses may stand in a lesson.
+        find_settings: what holds for a project.
+
+    Attributes:
+        committing: held while the ledger is written; others that write it take turns by it.
     """
 
     def __init__(
@@ -65,16 +71,19 @@ class LearningLoop:
         on_changed: Callable[[str, str], None] = lambda _project_id, _run_id: None,
         on_learned: Callable[[str], None] = lambda _project_id: None,
         allowed_hosts: Collection[str] = (),
+        find_settings: Callable[[str], ProjectSettings] = lambda _project_id: DEFAULTS,
     ) -> None:
         self._store = store
         self._table = table
         self._embedder = embedder
+        entry = EntryCheck(store, clock, find_settings)
         drawer = LessonDrawer(store, reflector, ContrastFinder(store, table, embedder), clock, allowed_hosts)
-        self._outcomes = OutcomeReader(store, embedder, drawer)
+        self._outcomes = OutcomeReader(store, embedder, drawer, entry, find_settings)
         self._merger = Merger(store, table)
         self._clock = clock
         self._on_changed = on_changed
         self._on_learned = on_learned
+        self.committing = threading.RLock()
         self._claiming = threading.Lock()
         self._ended = threading.Condition()
         self._ended_tries = 0
@@ -174,14 +183,16 @@ class LearningLoop:
         try:
             outcome = self._outcomes.read_outcome(job, is_last_try=job.attempts + 1 >= MAX_TRIES)
             outcome = self._merger.settle(outcome, pin(self._embedder).id)
-            committed = self._store.write_learning(outcome)
+            with self.committing:
+                committed = self._store.write_learning(outcome)
+                if committed:
+                    self._write_through(outcome)
         except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is counted, retried, parked
             if not self._stopping.is_set():  # else the store may be gone; the job is durable and taken up again
                 self._give_back(job, error)
             return False
         if not committed:
             return False
-        self._write_through(outcome)
         self._retry_at_ns.pop(key, None)
         self._counts = replace(self._counts, learned=self._counts.learned + 1)
         self._tell(self._on_learned, job.project_id)

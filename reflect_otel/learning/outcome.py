@@ -1,17 +1,20 @@
 """Everything one learning job changes, worked out from what the store holds; nothing is written here."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from reflect_otel.errors import ConfigError, TransportError
 from reflect_otel.learning.credit import build_credit
 from reflect_otel.learning.drawing import Drawn, LessonDrawer, read_trajectory
+from reflect_otel.learning.entry_check import EntryCheck
 from reflect_otel.learning.lesson import build_retrieval_key, is_echo
 from reflect_otel.learning.serving_embedder import pin
+from reflect_otel.learning.utility import EXCLUDED_BY_QUARANTINE
 from reflect_otel.learning.verdict import build_verdict, is_cancelled
 from reflect_otel.model.memory import Memory, UtilityEvent
+from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.ports import Embedder, LearningJob, LearningOutcome, RunDetail, Store
 
@@ -23,8 +26,17 @@ _log: Final = logging.getLogger(__name__)
 class OutcomeReader:
     """Reads a run with its reviews and tells what learning from it changes."""
 
-    def __init__(self, store: Store, embedder: Embedder, drawer: LessonDrawer) -> None:
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        drawer: LessonDrawer,
+        entry: EntryCheck,
+        find_settings: Callable[[str], ProjectSettings],
+    ) -> None:
         self._store = store
+        self._find_settings = find_settings
+        self._entry = entry
         self._embedder = embedder
         self._drawer = drawer
 
@@ -39,14 +51,18 @@ class OutcomeReader:
         ledger = self._read_ledger(project_id, concerned, known)
         known |= self._store.find_speakers(project_id, {event.memory_id for event in ledger} - known.keys())
         trajectory = read_trajectory(self._store, detail)
-        verdict = None if is_cancelled(detail.record, trajectory) else build_verdict(detail.reviews)
-        credit = build_credit(detail, verdict, known, ledger)
+        weights = self._find_settings(job.project_id).reviewer_weights
+        verdict = None if is_cancelled(detail.record, trajectory) else build_verdict(detail.reviews, weights)
+        tainting = self._entry.find_tainting(detail)
+        excluded = EXCLUDED_BY_QUARANTINE if tainting else ""
+        credit = build_credit(detail, verdict, known, ledger, excluded=excluded)
         outcome = LearningOutcome(
             job=job,
             events=credit.events,
             updated=credit.updated,
             recomputed=credit.recomputed,
             removed_memory_id=detail.created_memory_id,
+            quarantine_ids=[quarantine.id for quarantine in tainting],
         )
         if verdict is None:
             withdrawn = ReflectionRecord(run_id=job.run_id, note="no review of the run stands, or it was cancelled")
@@ -64,7 +80,9 @@ class OutcomeReader:
         echoed = replace(outcome, reflection=replace(drawn.record, memory_id="", note=_ECHO))
         if memory.reflection in told_texts:
             return echoed
-        kept = None if detail.created_memory_id == memory.id else detail.created_memory_id
+        project_id, known = detail.record.project_id, detail.created_memory_id
+        memory = self._entry.admit(project_id, memory, outcome.quarantine_ids, is_new=known != memory.id)
+        kept = None if known == memory.id else known
         learned = replace(outcome, memory=memory, removed_memory_id=kept)
         embedder = pin(self._embedder)
         try:

@@ -1,13 +1,13 @@
 """From several reviews of one run to one verdict. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from reflect_otel.attributes import METADATA_CANCELLED
 from reflect_otel.learning.utility import PASS_REWARD
 from reflect_otel.model.memory import Review, ReviewResult, RunRecord
-from reflect_otel.model.reward import TRUST, read_reviewer, weighted_mean
+from reflect_otel.model.reward import find_weight, read_reviewer, weighted_mean
 from reflect_otel.model.trajectory import TerminationReason, Trajectory
 
 _LONGEST_FEEDBACK: Final = 4_000
@@ -31,17 +31,23 @@ class Verdict:
     reviewer: str = ""
 
 
-def build_verdict(reviews: Sequence[Review]) -> Verdict | None:
-    """The verdict, or ``None`` without reviews.
+def build_verdict(reviews: Sequence[Review], weights: Mapping[str, float] | None = None) -> Verdict | None:
+    """The verdict, or ``None`` without a review that counts.
 
     The reward is the mean of the rewards, weighted by trust. The result is the weighted majority of pass and fail;
     a draw is decided by the reward.
+
+    Args:
+        reviews: those that stand.
+        weights: a project's own reviewer weights (``reward.find_weight``); 0 leaves a reviewer out.
     """
-    if not reviews:
+    own = weights or {}
+    counted = [review for review in reviews if find_weight(review, own) > 0]
+    if not counted:
         return None
-    ordered = sorted(reviews, key=lambda review: (-TRUST[review.source], -review.created_ns, review.key))
-    reward = weighted_mean(ordered, [review.reward for review in ordered])
-    approval = weighted_mean(ordered, [float(review.result is ReviewResult.PASS) for review in ordered])
+    ordered = sorted(counted, key=lambda review: (-find_weight(review, own), -review.created_ns, review.key))
+    reward = weighted_mean(ordered, [review.reward for review in ordered], own)
+    approval = weighted_mean(ordered, [float(review.result is ReviewResult.PASS) for review in ordered], own)
     passed = approval > 0.5 or (approval == 0.5 and reward >= PASS_REWARD)
     result = ReviewResult.PASS if passed else ReviewResult.FAIL
     newest = sorted(ordered, key=lambda review: -review.created_ns)

@@ -159,9 +159,10 @@ class Memory:
         pinned: never archived, merged away or displaced by untried memories.
         merged_into: id of the older memory that says the same and is served in its place; empty for itself.
         last_served_ns: when a run was last served it, Unix nanoseconds; 0 = never.
-        author: whose run it was drawn from, or who wrote it; empty when unknown.
-        status_reason: why it is not active; empty when it is.
+        author: end user of the run it was drawn from; empty when unknown or written by hand.
+        status_reason: why it is not active, or that an active one was restored by hand; else empty.
         reflector: what wrote it: ``offline`` or ``NAME MODEL`` of a language model; empty when written by hand.
+        alarm: how its utility has jumped within a day; empty when it has not.
         contrasted_with: of a contrast, the id of the failed run that the passed one was compared with.
     """
 
@@ -187,6 +188,7 @@ class Memory:
     status_reason: str = ""
     reflector: str = ""
     contrasted_with: str = ""
+    alarm: str = ""
 
     @property
     def q_value(self) -> float:
@@ -296,6 +298,7 @@ class RunRecord:
         last_seen_ns: arrival of the newest span.
         late_spans: spans that arrived after the run was closed.
         last_error: why the run could not be read; empty when it could.
+        author: the end user it was made for (``user.id``), whose words may have shaped it; empty when unknown.
     """
 
     project_id: str
@@ -326,6 +329,7 @@ class RunRecord:
     last_seen_ns: int = 0
     inferred: bool = False
     last_error: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What several reviews of one run are worth together. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from reflect_otel.model.memory import Review, ReviewSource
@@ -8,6 +8,8 @@ from reflect_otel.model.trajectory import Reward, RewardComponent
 
 TRUST: Final = {ReviewSource.HUMAN: 1.0, ReviewSource.CODE: 1.0, ReviewSource.LLM: 0.5}
 """Weight of a reviewer: an automatic judge counts half."""
+
+_NO_WEIGHTS: Final[Mapping[str, float]] = {}
 
 
 def read_reviewer(review: Review) -> str:
@@ -43,9 +45,21 @@ def merge_rewards(rewards: Iterable[Reward]) -> Reward | None:
     return Reward(aggregated_value=min(1.0, max(0.0, mean)), components=components)
 
 
-def weighted_mean(reviews: Sequence[Review], values: Sequence[float]) -> float:
-    """The mean of one value in [0, 1] per review, weighted by the reviewers' trust."""
-    weights = [TRUST[review.source] for review in reviews]
+def find_weight(review: Review, weights: Mapping[str, float] = _NO_WEIGHTS) -> float:
+    """How much a review counts: by its reviewer (``read_reviewer``), else its source, else ``TRUST``.
+
+    Args:
+        review: the review.
+        weights: what a project has set, in [0, 1], by ``source:identifier`` or source.
+    """
+    return weights.get(read_reviewer(review), weights.get(review.source.value, TRUST[review.source]))
+
+
+def weighted_mean(
+    reviews: Sequence[Review], values: Sequence[float], settings: Mapping[str, float] = _NO_WEIGHTS
+) -> float:
+    """The mean of one value in [0, 1] per review, weighted by ``find_weight``; one of them must count."""
+    weights = [find_weight(review, settings) for review in reviews]
     mean = sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
     return min(1.0, max(0.0, mean))
 

@@ -18,6 +18,7 @@ class Settings:
         max_task_bytes: longest task an API call may carry, UTF-8 bytes.
         max_injected: most memories one augmentation serves.
         allowed_hosts: hosts whose addresses may stand in a lesson, lower case; their subdomains too.
+        maintenance_seconds: between two rounds of archiving memories that fail or that nobody needs.
     """
 
     settle_seconds: float = 2.0
@@ -29,6 +30,7 @@ class Settings:
     max_task_bytes: int = 256 * 1024
     max_injected: int = 3
     allowed_hosts: frozenset[str] = frozenset()
+    maintenance_seconds: float = 3600.0
 
     def for_project(self, project: ProjectSettings) -> "Settings":
         """These settings with what the project decides for itself."""

@@ -10,6 +10,18 @@ from reflect_otel.model.spans import AttributeValue, Run, SpanRecord
 from reflect_otel.model.trajectory import ExecutionMetrics, Trajectory, TrajectoryMetrics
 
 _MAX_METADATA: Final = 128
+_MAX_AUTHOR_CHARACTERS: Final = 200
+_AUTHOR_KEYS: Final = (
+    "user.id",
+    "enduser.id",
+    "enduser.pseudo.id",
+    "langfuse.user.id",
+    "traceloop.association.properties.user_id",
+    "ai.telemetry.metadata.userId",
+    f"{keys.REFLECT_METADATA_PREFIX}user.id",
+    f"{keys.REFLECT_METADATA_PREFIX}user_id",
+)
+"""Where instrumentations and callers name the end user, the OpenTelemetry registry's own names first."""
 
 
 def build_record(record: RunRecord, run: Run, trajectory: Trajectory) -> RunRecord:
@@ -38,6 +50,7 @@ def build_record(record: RunRecord, run: Run, trajectory: Trajectory) -> RunReco
         ended_ns=times.ended_ns,
         inferred=trajectory.inferred,
         last_error="",
+        author=_find_author(run),
     )
 
 
@@ -47,6 +60,12 @@ def _values(run: Run, key: str) -> Iterator[AttributeValue]:
 
 def _first_text(run: Run, key: str) -> str | None:
     return next((value for value in _values(run, key) if isinstance(value, str) and value), None)
+
+
+def _find_author(run: Run) -> str:
+    """The end user: by the first of ``_AUTHOR_KEYS`` that any span of the run carries."""
+    found = (_first_text(run, key) for key in _AUTHOR_KEYS)
+    return next((author[:_MAX_AUTHOR_CHARACTERS] for author in found if author), "")
 
 
 def _served_ids(run: Run) -> Iterator[str]:

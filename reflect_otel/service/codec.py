@@ -32,15 +32,16 @@ _MAX_INT64: Final = 2**63 - 1
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-def _numbers(wire_enum: Any, prefix: str, choices: type[_Choice]) -> dict[_Choice, Any]:
+def build_numbers(wire_enum: Any, prefix: str, choices: type[_Choice]) -> dict[_Choice, Any]:
+    """The number of each choice, by the name ``PREFIX_CHOICE`` of the wire's enum."""
     return {choice: wire_enum.Value(f"{prefix}_{choice.name}") for choice in choices}
 
 
-_RESULTS: Final = _numbers(wire.ReviewResult, "REVIEW_RESULT", ReviewResult)
-_SOURCES: Final = _numbers(wire.ReviewSource, "REVIEW_SOURCE", ReviewSource)
-_REVIEW_STATUSES: Final = _numbers(wire.ReviewStatus, "REVIEW_STATUS", ReviewStatus)
-_INGEST_STATUSES: Final = _numbers(wire.IngestStatus, "INGEST_STATUS", IngestStatus)
-_KINDS: Final = _numbers(wire.MemoryKind, "MEMORY_KIND", MemoryKind)
+_RESULTS: Final = build_numbers(wire.ReviewResult, "REVIEW_RESULT", ReviewResult)
+_SOURCES: Final = build_numbers(wire.ReviewSource, "REVIEW_SOURCE", ReviewSource)
+_REVIEW_STATUSES: Final = build_numbers(wire.ReviewStatus, "REVIEW_STATUS", ReviewStatus)
+_INGEST_STATUSES: Final = build_numbers(wire.IngestStatus, "INGEST_STATUS", IngestStatus)
+_KINDS: Final = build_numbers(wire.MemoryKind, "MEMORY_KIND", MemoryKind)
 
 
 # --- from the wire ----------------------------------------------------------------------------------------
@@ -60,10 +61,10 @@ def read_review(review: wire.Review) -> Review:
         InvalidArgument: the result is missing, or result or source is none we know.
     """
     return Review(
-        result=_read_choice(review.result, _RESULTS, "review.result"),
+        result=read_choice(review.result, _RESULTS, "review.result"),
         score=review.score if review.HasField("score") else None,
         feedback=review.feedback or None,
-        source=_read_choice(review.source, _SOURCES, "review.source") if review.source else ReviewSource.HUMAN,
+        source=read_choice(review.source, _SOURCES, "review.source") if review.source else ReviewSource.HUMAN,
         name=review.name or "review",
         identifier=review.identifier,
         alpha=review.alpha if review.HasField("alpha") else None,
@@ -76,7 +77,7 @@ def read_review_key(request: wire.WithdrawReviewRequest) -> ReviewKey:
     Raises:
         InvalidArgument: the source is none we know.
     """
-    source = _read_choice(request.source, _SOURCES, "source") if request.source else ReviewSource.HUMAN
+    source = read_choice(request.source, _SOURCES, "source") if request.source else ReviewSource.HUMAN
     return request.name or "review", source.value, request.identifier
 
 
@@ -86,7 +87,7 @@ def read_review_status(number: int) -> ReviewStatus | None:
     Raises:
         InvalidArgument: a number we do not know.
     """
-    return _read_choice(number, _REVIEW_STATUSES, "review_status") if number else None
+    return read_choice(number, _REVIEW_STATUSES, "review_status") if number else None
 
 
 def read_kind(number: int) -> MemoryKind | None:
@@ -95,7 +96,7 @@ def read_kind(number: int) -> MemoryKind | None:
     Raises:
         InvalidArgument: a number we do not know.
     """
-    return _read_choice(number, _KINDS, "kind") if number else None
+    return read_choice(number, _KINDS, "kind") if number else None
 
 
 def read_draft(request: wire.CreateTraceRequest, trace_id: bytes | None) -> TraceDraft:
@@ -120,21 +121,22 @@ def read_draft(request: wire.CreateTraceRequest, trace_id: bytes | None) -> Trac
         review=read_review(request.review) if request.HasField("review") else None,
         trace_id=trace_id,
         agent=request.agent or None,
-        started_ns=_read_moment(request.start_time),
-        ended_ns=_read_moment(request.end_time),
+        started_ns=read_moment(request.start_time),
+        ended_ns=read_moment(request.end_time),
         error_type=request.error_type or None,
         spans_follow=request.spans_follow,
         session_id=request.session_id or None,
     )
 
 
-def _read_moment(moment: Timestamp) -> int:
+def read_moment(moment: Timestamp) -> int:
     """Unix nanoseconds; 0 for a time that is not set, lies before 1970 or after OTLP's last."""
     moment_ns = moment.ToNanoseconds()
     return moment_ns if 0 < moment_ns <= _MAX_INT64 else 0
 
 
-def _read_choice(number: int, numbers: Mapping[_Choice, int], field: str) -> _Choice:
+def read_choice(number: int, numbers: Mapping[_Choice, int], field: str) -> _Choice:
+    """The choice of a number. Raises InvalidArgument for 0 and for a number we do not know."""
     for choice, known in numbers.items():
         if number == known:
             return choice
@@ -178,22 +180,28 @@ def build_memories(memories: Sequence[Memory]) -> list[wire.Memory]:
 def build_memory(memory: Memory) -> wire.Memory:
     """One memory."""
     message = wire.Memory(
-        id=_text(memory.id),
-        task=_text(memory.task),
-        reflection=_text(memory.reflection),
+        id=build_text(memory.id),
+        task=build_text(memory.task),
+        reflection=build_text(memory.reflection),
         kind=_KINDS[memory.kind],
         utility=memory.utility,
         uses=_int32(memory.uses),
         passes=_int32(memory.passes),
         similarity=memory.similarity,
         score=memory.score,
-        created_from=_text(memory.created_from),
-        create_time=_timestamp(memory.created_ns),
+        created_from=build_text(memory.created_from),
+        create_time=build_timestamp(memory.created_ns),
         status=memory.status.value,
         metadata=_pairs(memory.metadata),
-        agent=_text(memory.agent),
-        reflector=_text(memory.reflector),
-        contrasted_with=_text(memory.contrasted_with),
+        agent=build_text(memory.agent),
+        pinned=memory.pinned,
+        merged_into=build_text(memory.merged_into),
+        last_served_time=build_timestamp(memory.last_served_ns),
+        author=build_text(memory.author),
+        status_reason=build_text(memory.status_reason),
+        alarm=build_text(memory.alarm),
+        reflector=build_text(memory.reflector),
+        contrasted_with=build_text(memory.contrasted_with),
     )
     if memory.success is not None:
         message.success = memory.success
@@ -205,13 +213,18 @@ def build_review(review: Review) -> wire.Review:
     return wire.Review(
         result=_RESULTS[review.result],
         score=review.score,
-        feedback=_text(review.feedback),
+        feedback=build_text(review.feedback),
         source=_SOURCES[review.source],
-        name=_text(review.name),
-        identifier=_text(review.identifier),
+        name=build_text(review.name),
+        identifier=build_text(review.identifier),
         alpha=review.alpha,
-        create_time=_timestamp(review.created_ns),
+        create_time=build_timestamp(review.created_ns),
     )
+
+
+def build_result(result: ReviewResult) -> Any:
+    """The number of a verdict."""
+    return _RESULTS[result]
 
 
 def build_ingest_status(status: str) -> Any:
@@ -222,20 +235,20 @@ def build_ingest_status(status: str) -> Any:
 def build_trace(trace: Trace) -> wire.Trace:
     """One trace with the conversation it carries."""
     message = wire.Trace(
-        id=_text(trace.id),
+        id=build_text(trace.id),
         trace_ids=trace.trace_ids,
-        task=_text(trace.task),
-        final_response=_text(trace.final_response),
-        retrieved_memory_ids=[_text(memory_id) for memory_id in trace.retrieved_memory_ids],
+        task=build_text(trace.task),
+        final_response=build_text(trace.final_response),
+        retrieved_memory_ids=[build_text(memory_id) for memory_id in trace.retrieved_memory_ids],
         review_status=_REVIEW_STATUSES[ReviewStatus(trace.review_status)],
         ingest_status=build_ingest_status(trace.ingest_status),
         ingest_attempts=_int32(trace.ingest_attempts),
-        last_ingest_error=_text(trace.last_ingest_error),
-        model=_text(trace.model),
-        agent=_text(trace.agent),
-        session_id=_text(trace.session_id),
+        last_ingest_error=build_text(trace.last_ingest_error),
+        model=build_text(trace.model),
+        agent=build_text(trace.agent),
+        session_id=build_text(trace.session_id),
         metadata=_pairs(trace.metadata),
-        created_memory_id=_text(trace.created_memory_id),
+        created_memory_id=build_text(trace.created_memory_id),
         review=build_review(trace.review) if trace.review is not None else None,
         steps=_int32(trace.steps),
         llm_calls=_int32(trace.llm_calls),
@@ -244,11 +257,11 @@ def build_trace(trace: Trace) -> wire.Trace:
         tool_errors=_int32(trace.tool_errors),
         input_tokens=_int64(trace.input_tokens),
         output_tokens=_int64(trace.output_tokens),
-        start_time=_timestamp(trace.started_ns),
-        end_time=_timestamp(trace.ended_ns),
-        closed_by=_text(trace.closed_by),
-        reflector=_text(trace.reflector),
-        reflection_note=_text(trace.reflection_note),
+        start_time=build_timestamp(trace.started_ns),
+        end_time=build_timestamp(trace.ended_ns),
+        closed_by=build_text(trace.closed_by),
+        reflector=build_text(trace.reflector),
+        reflection_note=build_text(trace.reflection_note),
     )
     message.trajectory.extend(map(build_chat, trace.trajectory))
     return message
@@ -264,11 +277,11 @@ def build_chat(chat: Mapping[str, Any]) -> Struct:
 def build_session(session: Session) -> wire.Session:
     """A session without its runs and its conversation, which come in parts of their own."""
     return wire.Session(
-        id=_text(session.id),
+        id=build_text(session.id),
         num_turns=_int32(session.num_turns),
-        final_response=_text(session.final_response),
-        agents=map(_text, session.agents),
-        models=map(_text, session.models),
+        final_response=build_text(session.final_response),
+        agents=map(build_text, session.agents),
+        models=map(build_text, session.models),
         steps=_int32(session.steps),
         llm_calls=_int32(session.llm_calls),
         llm_errors=_int32(session.llm_errors),
@@ -276,13 +289,14 @@ def build_session(session: Session) -> wire.Session:
         tool_errors=_int32(session.tool_errors),
         input_tokens=_int64(session.input_tokens),
         output_tokens=_int64(session.output_tokens),
-        start_time=_timestamp(session.started_ns),
-        end_time=_timestamp(session.ended_ns),
+        start_time=build_timestamp(session.started_ns),
+        end_time=build_timestamp(session.ended_ns),
         older_runs_left_out=session.older_runs_left_out,
     )
 
 
-def _timestamp(moment_ns: int) -> Timestamp | None:
+def build_timestamp(moment_ns: int) -> Timestamp | None:
+    """A time; ``None`` for 0, which is none."""
     if moment_ns <= 0:
         return None
     moment = Timestamp()
@@ -290,7 +304,7 @@ def _timestamp(moment_ns: int) -> Timestamp | None:
     return moment
 
 
-def _text(text: str | None) -> str:
+def build_text(text: str | None) -> str:
     """Text that protobuf can carry: a lone surrogate, which is no character, becomes ``?``."""
     if not text or text.isascii():
         return text or ""
@@ -298,15 +312,15 @@ def _text(text: str | None) -> str:
 
 
 def _pairs(pairs: Mapping[str, str]) -> dict[str, str]:
-    return {_text(key): _text(value) for key, value in pairs.items()}
+    return {build_text(key): build_text(value) for key, value in pairs.items()}
 
 
 def _clean(value: Any) -> Any:
     match value:
         case str():
-            return _text(value)
+            return build_text(value)
         case dict():
-            return {_text(key): _clean(item) for key, item in value.items()}
+            return {build_text(key): _clean(item) for key, item in value.items()}
         case list():
             return [_clean(item) for item in value]
         case _:

@@ -14,9 +14,10 @@ from google.protobuf.message_factory import GetMessageClass
 
 from reflect_otel.errors import DeadlineExceeded, InvalidArgument
 from reflect_otel.service.auth import Authenticator
+from reflect_otel.service.call import Call
 from reflect_otel.service.caller_trace import read_trace_id
 from reflect_otel.service.operations import Operations
-from reflect_otel.service.servicer import SERVICE, SERVICE_NAME, Call, ReflectServicer
+from reflect_otel.service.servicer import SERVICE, SERVICE_NAME, ReflectServicer
 from reflect_otel.service.status import abort
 
 _LONGEST_DEADLINE_SECONDS: Final = 24 * 3600.0

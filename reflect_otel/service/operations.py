@@ -5,16 +5,18 @@ project does not exist for it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Final
 
 from reflect_otel.dialects.chat_messages import find_answer
 from reflect_otel.errors import DeadlineExceeded, IngestFailed, InvalidArgument, NotFound
 from reflect_otel.learning.control_group import is_control
+from reflect_otel.learning.governance import Governance
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.learning.retrieval import Retriever, check_options
 from reflect_otel.learning.safety import find_dangers
+from reflect_otel.model.governance import ANY_MEMORY, MemoryFilter
 from reflect_otel.model.memory import (
     AugmentedTask,
     IngestStatus,
@@ -31,6 +33,7 @@ from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.spans import RunState
 from reflect_otel.ports import Clock, Intake, RunFilter, Settings, Store
 from reflect_otel.service import validation
+from reflect_otel.service.governance_operations import GovernanceOperations
 from reflect_otel.service.paging import (
     Page,
     build_page,
@@ -63,9 +66,11 @@ class Operations:
         clock: Unix time in nanoseconds.
         ids: makes a new identifier.
         project_settings: of every project, in process.
+        governance: decides which memories may be served.
 
     Attributes:
         projects: the use cases about a project as a whole.
+        governance: the use cases about which memories may be served.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Operations:
         clock: Clock,
         ids: Callable[[], str],
         project_settings: ProjectSettingsTable,
+        governance: Governance,
     ) -> None:
         self._store = store
         self._retriever = retriever
@@ -92,6 +98,7 @@ class Operations:
         self._runs = RunLookup(store, intake)
         self.projects = ProjectOperations(store, intake, project_settings, clock)
         self.sessions = SessionOperations(store, self._runs)
+        self.governance = GovernanceOperations(governance)
 
     # --- before a run -----------------------------------------------------------------------------------
     def augment(
@@ -269,8 +276,13 @@ class Operations:
 
         return TraceChanges(waiter, look_up, require_reviewed=require_reviewed, timeout_seconds=timeout_seconds)
 
-    def delete_traces(self, project_id: str, trace_ids: Sequence[str]) -> int:
-        """Delete runs with their spans, messages and reviews; memories drawn from them stay.
+    def delete_traces(self, project_id: str, trace_ids: Sequence[str], *, with_memories: bool = False) -> int:
+        """Delete runs with their spans, messages and reviews; memories drawn from them stay unless asked for.
+
+        Args:
+            project_id: whose runs they are.
+            trace_ids: run ids; unknown ones are ignored.
+            with_memories: also delete the memories drawn from these runs.
 
         Returns:
             How many of them existed.
@@ -282,6 +294,8 @@ class Operations:
         self._runs.settle()
         self._intake.forget_runs(project_id, run_ids)
         deleted = self._store.delete_runs(project_id, run_ids)
+        if with_memories:
+            self.governance.delete_memories_of(project_id, run_ids)
         for run_id in run_ids:
             self._watch.publish(project_id, run_id)
         return deleted
@@ -335,15 +349,18 @@ class Operations:
             )
         return memory
 
-    def list_memories(self, project_id: str, *, page_size: int = 0, page_token: str = "") -> Page[Memory]:
-        """Memories of any status, newest first.
+    def list_memories(
+        self, project_id: str, *, only: MemoryFilter = ANY_MEMORY, page_size: int = 0, page_token: str = ""
+    ) -> Page[Memory]:
+        """Memories that pass the filter, newest first.
 
         Raises:
             InvalidArgument: the page size is out of range, or the token was made for another list.
         """
         size = require_page_size(page_size)
-        scope = ("memories", project_id)
-        found = self._store.find_memories(project_id, before=read_page_token(scope, page_token), limit=size + 1)
+        scope = ("memories", project_id, *(str(getattr(only, item.name)) for item in fields(only)))
+        before = read_page_token(scope, page_token)
+        found = self._store.find_memories(project_id, only=only, before=before, limit=size + 1)
         return build_page(found, size, scope, lambda memory: (memory.created_ns, memory.id), _memory_bytes)
 
     def _require_lesson(self, reflection: str) -> str:

@@ -4,12 +4,13 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from reflect_otel.model.lift import DEFAULT_HALF_WIDTH
-from reflect_otel.service import codec, project_codec
+from reflect_otel.service import codec, governance_codec, project_codec
+from reflect_otel.service.call import Call
 from reflect_otel.service.explanation_codec import build_explanation
+from reflect_otel.service.governance_servicer import GovernanceServicer
 from reflect_otel.service.operations import Operations
 from reflect_otel.service.parts import iter_session_parts, iter_trajectory_parts
 from reflect_otel.wire.v1 import reflect_pb2 as wire
@@ -22,23 +23,6 @@ _ANSWER_SHARE: Final = 0.95
 """Share of the caller's time that may be waited away, so that the answer still reaches it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """What a method knows of the call besides the request.
-
-    Attributes:
-        project_id: decided by the credential.
-        trace_id: 16 bytes of the caller's W3C trace, or ``None``.
-        remaining_seconds: until the caller's deadline, ``None`` when it set none.
-        on_end: registers what to do when the call ends in any way; runs it at once when it has ended already.
-    """
-
-    project_id: str
-    trace_id: bytes | None
-    remaining_seconds: float | None
-    on_end: Callable[[Callable[[], None]], None]
-
-
 class ReflectServicer:
     """One method per RPC: request in, response out; a stream yields responses.
 
@@ -48,11 +32,13 @@ class ReflectServicer:
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
+        self._governance = GovernanceServicer(operations.governance)
 
     @property
     def methods(self) -> Mapping[str, Callable[[Call, Any], Any]]:
         """The method of each RPC, by its name in the descriptor."""
         return {
+            **self._governance.methods,
             "Augment": self.augment,
             "QueryMemories": self.query_memories,
             "CreateTrace": self.create_trace,
@@ -172,7 +158,9 @@ class ReflectServicer:
     def delete_traces(self, call: Call, request: wire.DeleteTracesRequest) -> wire.DeleteTracesResponse:
         """Delete runs."""
         return wire.DeleteTracesResponse(
-            deleted_count=self._operations.delete_traces(call.project_id, request.trace_ids)
+            deleted_count=self._operations.delete_traces(
+                call.project_id, request.trace_ids, with_memories=request.with_memories
+            )
         )
 
     def create_memory(self, call: Call, request: wire.CreateMemoryRequest) -> wire.CreateMemoryResponse:
@@ -196,7 +184,10 @@ class ReflectServicer:
     def list_memories(self, call: Call, request: wire.ListMemoriesRequest) -> wire.ListMemoriesResponse:
         """A page of memories."""
         page = self._operations.list_memories(
-            call.project_id, page_size=request.page_size, page_token=request.page_token
+            call.project_id,
+            only=governance_codec.read_filter(request),
+            page_size=request.page_size,
+            page_token=request.page_token,
         )
         return wire.ListMemoriesResponse(
             memories=codec.build_memories(page.items), next_page_token=page.next_page_token

@@ -8,6 +8,7 @@ from typing import Any
 
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
+from reflect_otel.model.governance import ANY_MEMORY, MemoryFilter
 from reflect_otel.model.lift import ArmCount, LiftScope
 from reflect_otel.model.memory import Memory, Review, ReviewStatus, RunRecord, UtilityEvent
 from reflect_otel.model.model_call import ModelCall, Spending
@@ -30,6 +31,7 @@ from reflect_otel.ports import (
 from reflect_otel.store import families, memory_rows, model_calls, run_rows
 from reflect_otel.store.columns import storable_text
 from reflect_otel.store.database import Database
+from reflect_otel.store.duckdb_governance import DuckDBGovernance
 from reflect_otel.store.joining import delete_runs, join_traces
 from reflect_otel.store.learning_jobs import find_generation, find_next_job, write_outcome
 from reflect_otel.store.reviews import (
@@ -53,7 +55,7 @@ from reflect_otel.store.value_json import read_json, write_json
 _LATEST = (2**63 - 1, "\U0010ffff")
 
 
-class DuckDBStore:
+class DuckDBStore(DuckDBGovernance):
     """Everything durable, in one DuckDB file that this process owns until ``close``.
 
     Args:
@@ -248,10 +250,17 @@ class DuckDBStore:
         with self._database.read() as session:
             return memory_rows.find_memory(session, project_id, memory_id)
 
-    def find_memories(self, project_id: str, *, before: tuple[int, str] | None, limit: int) -> Sequence[Memory]:
+    def find_memories(
+        self,
+        project_id: str,
+        *,
+        before: tuple[int, str] | None,
+        limit: int,
+        only: MemoryFilter = ANY_MEMORY,
+    ) -> Sequence[Memory]:
         """See ``MemoryStore``."""
         with self._database.read() as session:
-            return memory_rows.find_memories(session, project_id, before, limit)
+            return memory_rows.find_memories(session, project_id, only, before, limit)
 
     def find_speakers(self, project_id: str, memory_ids: Iterable[str]) -> Mapping[str, Memory]:
         """See ``MemoryStore``."""
@@ -301,11 +310,17 @@ class DuckDBStore:
             return int(session.fetch("count_active_memories")[0][0])
 
     def find_utility_events(
-        self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None
+        self,
+        project_id: str,
+        *,
+        memory_ids: Sequence[str] = (),
+        run_id: str | None = None,
+        run_ids: Sequence[str] = (),
     ) -> Sequence[UtilityEvent]:
         """See ``MemoryStore``."""
+        runs = run_ids if run_id is None else [*run_ids, run_id]
         with self._database.read() as session:
-            return memory_rows.find_utility_events(session, project_id, memory_ids, run_id)
+            return memory_rows.find_utility_events(session, project_id, memory_ids, runs)
 
     # --- language models
 

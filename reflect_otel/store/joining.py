@@ -71,6 +71,7 @@ def _take_over(
     move = {"project_id": project_id, "run_id": default, "to_run_id": run_id}
     session.execute("move_servings", **move)
     session.execute("move_memories", **move)
+    session.execute("move_quarantined_run", **move)
     session.execute("move_contrasts", **move)
     _move_ledger(session, project_id, default, run_id)
     reviews = find_reviews(session, project_id, [default]).get(default, [])
@@ -82,8 +83,10 @@ def _take_over(
 
 
 def _move_ledger(session: Session, project_id: str, default: str, run_id: str) -> None:
-    taken = {event.memory_id for event in find_utility_events(session, project_id, [], run_id)}
-    moved = [event for event in find_utility_events(session, project_id, [], default) if event.memory_id not in taken]
+    taken = {event.memory_id for event in find_utility_events(session, project_id, [], [run_id])}
+    moved = [
+        event for event in find_utility_events(session, project_id, [], [default]) if event.memory_id not in taken
+    ]
     session.execute("delete_utility_events", project_id=project_id, run_id=default)
     for event in moved:
         write_utility_event(session, project_id, replace(event, run_id=run_id))

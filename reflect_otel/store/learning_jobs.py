@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from reflect_otel.model.memory import MemoryStatus
 from reflect_otel.ports import LearningJob, LearningOutcome
 from reflect_otel.store.families import write_succession
+from reflect_otel.store.governance_rows import join_quarantines
 from reflect_otel.store.memory_rows import (
     delete_memory,
     delete_stale_vectors,
@@ -61,6 +62,8 @@ def write_outcome(session: Session, outcome: LearningOutcome) -> None:
         write_utility_event(session, project_id, event)
     for memory in outcome.recomputed:
         write_utility(session, project_id, memory)
+    if outcome.quarantine_ids:
+        join_quarantines(session, project_id, outcome.quarantine_ids, run_id, outcome.memory)
     session.execute("delete_jobs", project_id=project_id, run_ids=(run_id,))
 
 

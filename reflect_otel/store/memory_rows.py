@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from reflect_otel.model.governance import MemoryFilter
 from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus, UtilityEvent
 from reflect_otel.ports import StoredVector, Vector
 from reflect_otel.store.session import Row, Session
@@ -14,19 +15,11 @@ from reflect_otel.store.value_json import read_json, write_json
 _MEMORY_COLUMNS: Final = (
     "id", "task", "reflection", "kind", "utility", "uses", "passes", "success", "created_from", "created_ns",
     "status", "agent", "metadata", "pinned", "merged_into", "last_served_ns", "author", "status_reason",
-    "reflector", "contrasted_with",
+    "alarm", "reflector", "contrasted_with",
 )  # fmt: skip
-_EVENT_FIELDS: Final = (
-    "memory_id",
-    "run_id",
-    "reward",
-    "alpha",
-    "sequence",
-    "before",
-    "after",
-    "reviewer",
-    "excluded",
-)
+EVENT_FIELDS: Final = (
+    "memory_id", "run_id", "reward", "alpha", "sequence", "before", "after", "reviewer", "excluded",
+)  # fmt: skip
 
 _NEWEST: Final = (2**63 - 1, "\U0010ffff")
 """Where a listing begins: behind every (created_ns, memory id)."""
@@ -55,6 +48,7 @@ def write_memory(session: Session, project_id: str, memory: Memory) -> None:
         last_served_ns=memory.last_served_ns,
         author=memory.author,
         status_reason=memory.status_reason,
+        alarm=memory.alarm,
         reflector=memory.reflector,
         contrasted_with=memory.contrasted_with,
     )
@@ -87,7 +81,7 @@ def write_vector(
 
 
 def write_utility(session: Session, project_id: str, memory: Memory) -> None:
-    """Set a memory's ``utility``, ``uses`` and ``passes``; the rest of it stays."""
+    """Set a memory's ``utility``, ``uses``, ``passes`` and ``alarm``; the rest of it stays."""
     session.execute(
         "update_utility",
         project_id=project_id,
@@ -95,6 +89,7 @@ def write_utility(session: Session, project_id: str, memory: Memory) -> None:
         utility=memory.utility,
         uses=memory.uses,
         passes=memory.passes,
+        alarm=memory.alarm,
     )
 
 
@@ -110,11 +105,23 @@ def find_memory(session: Session, project_id: str, memory_id: str) -> Memory | N
     return read_memory(rows[0]) if rows else None
 
 
-def find_memories(session: Session, project_id: str, before: tuple[int, str] | None, limit: int) -> list[Memory]:
+def find_memories(
+    session: Session, project_id: str, only: MemoryFilter, before: tuple[int, str] | None, limit: int
+) -> list[Memory]:
     """Newest first by (created_ns, id), behind ``before``."""
     before_ns, before_memory_id = before or _NEWEST
     rows = session.fetch(
-        "find_memories", project_id=project_id, before_ns=before_ns, before_memory_id=before_memory_id, limit=limit
+        "find_memories",
+        project_id=project_id,
+        status=only.status and only.status.value,
+        kind=only.kind and only.kind.value,
+        agent=only.agent,
+        source_run=only.source_run,
+        author=only.author,
+        alarmed=only.alarmed,
+        before_ns=before_ns,
+        before_memory_id=before_memory_id,
+        limit=limit,
     )
     return [read_memory(row) for row in rows]
 
@@ -127,14 +134,24 @@ def find_created_memories(session: Session, project_id: str, run_ids: Sequence[s
 
 def iter_served_vectors(session: Session) -> Iterator[StoredVector]:
     """Every active or merged memory with its vectors, once for each embedder."""
-    for project_id, embedder_id, task, content, *memory in session.iter_rows("find_served_vectors"):
-        yield StoredVector(
-            project_id=project_id,
-            memory=read_memory(tuple(memory)),
-            task_vector=read_vector(task),
-            embedder_id=embedder_id,
-            content_vector=None if content is None else read_vector(content),
-        )
+    yield from map(_build_stored, session.iter_rows("find_served_vectors"))
+
+
+def find_vectors_of(session: Session, project_id: str, memory_ids: Sequence[str]) -> list[StoredVector]:
+    """These memories, whatever their status, with their task vectors, once for each embedder."""
+    rows = session.fetch("find_vectors_of_memories", project_id=project_id, memory_ids=list(memory_ids))
+    return [_build_stored(row) for row in rows]
+
+
+def _build_stored(row: Row) -> StoredVector:
+    project_id, embedder_id, task, content, *memory = row
+    return StoredVector(
+        project_id=project_id,
+        memory=read_memory(tuple(memory)),
+        task_vector=read_vector(task),
+        embedder_id=embedder_id,
+        content_vector=None if content is None else read_vector(content),
+    )
 
 
 def read_vector(stored: bytes) -> Vector:
@@ -162,16 +179,18 @@ def write_missing_vectors(session: Session, vectors: Sequence[StoredVector]) -> 
 def write_utility_event(session: Session, project_id: str, event: UtilityEvent) -> None:
     """Upsert a ledger entry by (memory, run)."""
     session.execute(
-        "write_utility_event", project_id=project_id, **{name: getattr(event, name) for name in _EVENT_FIELDS}
+        "write_utility_event", project_id=project_id, **{name: getattr(event, name) for name in EVENT_FIELDS}
     )
 
 
 def find_utility_events(
-    session: Session, project_id: str, memory_ids: Sequence[str], run_id: str | None
+    session: Session, project_id: str, memory_ids: Sequence[str], run_ids: Sequence[str]
 ) -> list[UtilityEvent]:
-    """Ledger entries of these memories and of this run, by (sequence, run_id)."""
-    rows = session.fetch("find_utility_events", project_id=project_id, memory_ids=list(memory_ids), run_id=run_id)
-    return [UtilityEvent(**dict(zip(_EVENT_FIELDS, row, strict=True))) for row in rows]
+    """Ledger entries of these memories and of these runs, by (sequence, run_id)."""
+    rows = session.fetch(
+        "find_utility_events", project_id=project_id, memory_ids=list(memory_ids), run_ids=list(run_ids)
+    )
+    return [UtilityEvent(**dict(zip(EVENT_FIELDS, row, strict=True))) for row in rows]
 
 
 def read_memory(row: Row) -> Memory:

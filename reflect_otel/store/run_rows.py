@@ -22,13 +22,13 @@ _COLUMNS: Final = (
     "project_id", "run_id", "trace_ids", "state", "closed_by", "task", "agent", "model", "session_id",
     "final_response", "reference_context", "metadata", "served_memory_ids", "steps", "llm_calls", "llm_errors",
     "tool_calls", "tool_errors", "input_tokens", "output_tokens", "span_count", "late_spans", "started_ns",
-    "ended_ns", "first_seen_ns", "last_seen_ns", "inferred", "last_error",
+    "ended_ns", "first_seen_ns", "last_seen_ns", "inferred", "last_error", "author",
 )  # fmt: skip
 """The table's columns and the record's fields, in the order of both."""
 
 _TEXTS: Final = (
     "project_id", "run_id", "task", "agent", "model", "session_id", "final_response", "reference_context",
-    "last_error",
+    "last_error", "author",
 )  # fmt: skip
 _NUMBERS: Final = (
     "steps", "llm_calls", "llm_errors", "tool_calls", "tool_errors", "input_tokens", "output_tokens", "span_count",

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
+from reflect_otel.model.governance import ANY_MEMORY, MemoryFilter
 from reflect_otel.model.memory import (
     Memory,
     MemoryStatus,
@@ -28,18 +29,18 @@ from reflect_otel.ports import (
     TelemetryBatch,
     Vector,
 )
+from reflect_otel.testing.in_memory_governance import InMemoryGovernance
 from reflect_otel.testing.in_memory_model_calls import InMemoryModelCalls
 from reflect_otel.testing.in_memory_projects import InMemoryProjects
-from reflect_otel.testing.in_memory_vectors import InMemoryVectors
 from reflect_otel.testing.run_entry import RunEntry, age, is_claimable, is_unjudged, matches
 
 
-class InMemoryStore(InMemoryModelCalls, InMemoryVectors, InMemoryProjects):
+class InMemoryStore(InMemoryModelCalls, InMemoryGovernance, InMemoryProjects):
     """A ``Store`` in dictionaries: complete, not durable. Safe to call from any thread."""
 
     def __init__(self) -> None:
         InMemoryModelCalls.__init__(self)
-        InMemoryVectors.__init__(self)
+        InMemoryGovernance.__init__(self)
         InMemoryProjects.__init__(self, self._lock)
         self._offset = 0
         self._order = itertools.count(1)
@@ -214,15 +215,27 @@ class InMemoryStore(InMemoryModelCalls, InMemoryVectors, InMemoryProjects):
         with self._lock:
             return self._memories.get((project_id, memory_id))
 
-    def find_memories(self, project_id: str, *, before: tuple[int, str] | None, limit: int) -> Sequence[Memory]:
+    def find_memories(
+        self,
+        project_id: str,
+        *,
+        before: tuple[int, str] | None,
+        limit: int,
+        only: MemoryFilter = ANY_MEMORY,
+    ) -> Sequence[Memory]:
         """See ``MemoryStore``."""
         with self._lock:
-            memories = [memory for (project, _), memory in self._memories.items() if project == project_id]
+            memories = [memory for memory in self._of_project(project_id) if only.holds(memory)]
         older = [memory for memory in memories if before is None or (memory.created_ns, memory.id) < before]
         return sorted(older, key=lambda memory: (memory.created_ns, memory.id), reverse=True)[:limit]
 
     def find_utility_events(
-        self, project_id: str, *, memory_ids: Sequence[str] = (), run_id: str | None = None
+        self,
+        project_id: str,
+        *,
+        memory_ids: Sequence[str] = (),
+        run_id: str | None = None,
+        run_ids: Sequence[str] = (),
     ) -> Sequence[UtilityEvent]:
         """See ``MemoryStore``."""
         with self._lock:
@@ -230,7 +243,7 @@ class InMemoryStore(InMemoryModelCalls, InMemoryVectors, InMemoryProjects):
             found = [
                 event
                 for (project, memory, run), event in self._ledger.items()
-                if project == project_id and (memory in family or run == run_id)
+                if project == project_id and (memory in family or run == run_id or run in run_ids)
             ]
         return sorted(found, key=lambda event: (event.sequence, event.run_id, event.memory_id))
 
@@ -287,6 +300,7 @@ class InMemoryStore(InMemoryModelCalls, InMemoryVectors, InMemoryProjects):
         for entry_key in [key for key in self._ledger if key[0] == project_id and key[2] == from_run_id]:
             event = self._ledger.pop(entry_key)
             self._ledger.setdefault((project_id, event.memory_id, run_id), replace(event, run_id=run_id))
+        self._move_quarantined_run(project_id, from_run_id, run_id)
         for key, memory in self._memories.items():
             if key[0] == project_id and memory.created_from == from_run_id:
                 self._memories[key] = replace(memory, created_from=run_id)
@@ -380,9 +394,9 @@ class InMemoryStore(InMemoryModelCalls, InMemoryVectors, InMemoryProjects):
         entry.queued = next(self._order)
 
     def _apply(self, project_id: str, run_id: str, outcome: LearningOutcome) -> None:
+        self._join_quarantines(outcome)
         if outcome.removed_memory_id is not None:
-            self._memories.pop((project_id, outcome.removed_memory_id), None)
-            self._vectors.pop((project_id, outcome.removed_memory_id), None)
+            self._forget(project_id, outcome.removed_memory_id)
         if outcome.succession is not None:
             self.write_succession(project_id, outcome.succession)
         if outcome.memory is not None and outcome.memory.status in {MemoryStatus.ACTIVE, MemoryStatus.MERGED}:
@@ -390,7 +404,7 @@ class InMemoryStore(InMemoryModelCalls, InMemoryVectors, InMemoryProjects):
         for memory in outcome.recomputed:
             known = self._memories[project_id, memory.id]
             self._memories[project_id, memory.id] = replace(
-                known, utility=memory.utility, uses=memory.uses, passes=memory.passes
+                known, utility=memory.utility, uses=memory.uses, passes=memory.passes, alarm=memory.alarm
             )
         if outcome.memory is not None:
             self._put(project_id, outcome.memory, outcome.embedder_id, outcome.task_vector, outcome.content_vector)
@@ -409,6 +423,14 @@ class InMemoryStore(InMemoryModelCalls, InMemoryVectors, InMemoryProjects):
         self._memories[project_id, memory.id] = memory
         given = task_vector is not None or content_vector is not None
         self._vectors[project_id, memory.id] = {embedder_id: (task_vector, content_vector)} if given else {}
+
+    def _delete_memory(self, project_id: str, memory_id: str) -> None:
+        self._forget(project_id, memory_id)
+        self._ledger = {key: event for key, event in self._ledger.items() if key[:2] != (project_id, memory_id)}
+
+    def _forget(self, project_id: str, memory_id: str) -> None:
+        self._memories.pop((project_id, memory_id), None)
+        self._vectors.pop((project_id, memory_id), None)
 
     def _find_entry(self, project_id: str, identifier: str) -> RunEntry | None:
         entry = self._runs.get((project_id, identifier))

@@ -1,6 +1,6 @@
 select r.*
 from runs r
-anti join reviews v on v.project_id = r.project_id and v.run_id = r.run_id
+anti join reviews v on v.project_id = r.project_id and v.run_id = r.run_id and not v.withdrawn
 left join (
     select project_id, run_id, count(*) as tries, count(*) filter (error = '') as judgements
     from model_calls

@@ -8,7 +8,7 @@ select memory_id, run_id, reward, alpha, sequence, before, after, reviewer, excl
 from utility_events
 where project_id = $project_id
     and (
-        run_id = $run_id
+        run_id in (select unnest($run_ids::varchar[]))
         or memory_id in (from family)
         or memory_id in (
             select memory_id from memory_heirs where project_id = $project_id and heir_id in (from family)

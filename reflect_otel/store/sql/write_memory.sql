@@ -1,7 +1,7 @@
 insert into memories values (
     $project_id, $memory_id, $task, $reflection, $kind, $utility, $uses, $passes, $success, $created_from,
     $created_ns, $status, $agent, $metadata, $pinned, $merged_into, $last_served_ns, $author, $status_reason,
-    $reflector, $contrasted_with
+    $alarm, $reflector, $contrasted_with
 )
 on conflict do update set
     task = excluded.task, reflection = excluded.reflection, kind = excluded.kind, utility = excluded.utility,
@@ -10,4 +10,4 @@ on conflict do update set
     agent = excluded.agent, metadata = excluded.metadata,
     pinned = excluded.pinned, merged_into = excluded.merged_into, last_served_ns = excluded.last_served_ns,
     author = excluded.author, status_reason = excluded.status_reason,
-    reflector = excluded.reflector, contrasted_with = excluded.contrasted_with
+    alarm = excluded.alarm, reflector = excluded.reflector, contrasted_with = excluded.contrasted_with

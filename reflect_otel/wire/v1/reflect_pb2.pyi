@@ -42,6 +42,24 @@ class MemoryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMORY_KIND_PITFALL: _ClassVar[MemoryKind]
     MEMORY_KIND_CONTRAST: _ClassVar[MemoryKind]
 
+class MemoryStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MEMORY_STATUS_UNSPECIFIED: _ClassVar[MemoryStatus]
+    MEMORY_STATUS_ACTIVE: _ClassVar[MemoryStatus]
+    MEMORY_STATUS_MERGED: _ClassVar[MemoryStatus]
+    MEMORY_STATUS_ARCHIVED: _ClassVar[MemoryStatus]
+    MEMORY_STATUS_QUARANTINED: _ClassVar[MemoryStatus]
+
+class MemoryAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MEMORY_ACTION_UNSPECIFIED: _ClassVar[MemoryAction]
+    MEMORY_ACTION_QUARANTINE: _ClassVar[MemoryAction]
+    MEMORY_ACTION_RELEASE: _ClassVar[MemoryAction]
+    MEMORY_ACTION_ARCHIVE: _ClassVar[MemoryAction]
+    MEMORY_ACTION_RESTORE: _ClassVar[MemoryAction]
+    MEMORY_ACTION_PIN: _ClassVar[MemoryAction]
+    MEMORY_ACTION_UNPIN: _ClassVar[MemoryAction]
+
 class LeftOut(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     LEFT_OUT_UNSPECIFIED: _ClassVar[LeftOut]
@@ -73,6 +91,18 @@ MEMORY_KIND_UNSPECIFIED: MemoryKind
 MEMORY_KIND_STRATEGY: MemoryKind
 MEMORY_KIND_PITFALL: MemoryKind
 MEMORY_KIND_CONTRAST: MemoryKind
+MEMORY_STATUS_UNSPECIFIED: MemoryStatus
+MEMORY_STATUS_ACTIVE: MemoryStatus
+MEMORY_STATUS_MERGED: MemoryStatus
+MEMORY_STATUS_ARCHIVED: MemoryStatus
+MEMORY_STATUS_QUARANTINED: MemoryStatus
+MEMORY_ACTION_UNSPECIFIED: MemoryAction
+MEMORY_ACTION_QUARANTINE: MemoryAction
+MEMORY_ACTION_RELEASE: MemoryAction
+MEMORY_ACTION_ARCHIVE: MemoryAction
+MEMORY_ACTION_RESTORE: MemoryAction
+MEMORY_ACTION_PIN: MemoryAction
+MEMORY_ACTION_UNPIN: MemoryAction
 LEFT_OUT_UNSPECIFIED: LeftOut
 LEFT_OUT_BELOW_GATE: LeftOut
 LEFT_OUT_METADATA: LeftOut
@@ -105,7 +135,7 @@ class Review(_message.Message):
     def __init__(self, result: _Optional[_Union[ReviewResult, str]] = ..., score: _Optional[float] = ..., feedback: _Optional[str] = ..., source: _Optional[_Union[ReviewSource, str]] = ..., name: _Optional[str] = ..., identifier: _Optional[str] = ..., alpha: _Optional[float] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Memory(_message.Message):
-    __slots__ = ("id", "task", "reflection", "kind", "utility", "uses", "passes", "similarity", "score", "success", "created_from", "create_time", "status", "metadata", "agent", "reflector", "contrasted_with")
+    __slots__ = ("id", "task", "reflection", "kind", "utility", "uses", "passes", "similarity", "score", "success", "created_from", "create_time", "status", "metadata", "agent", "reflector", "contrasted_with", "pinned", "merged_into", "last_served_time", "author", "status_reason", "alarm")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +160,12 @@ class Memory(_message.Message):
     AGENT_FIELD_NUMBER: _ClassVar[int]
     REFLECTOR_FIELD_NUMBER: _ClassVar[int]
     CONTRASTED_WITH_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    MERGED_INTO_FIELD_NUMBER: _ClassVar[int]
+    LAST_SERVED_TIME_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    STATUS_REASON_FIELD_NUMBER: _ClassVar[int]
+    ALARM_FIELD_NUMBER: _ClassVar[int]
     id: str
     task: str
     reflection: str
@@ -147,7 +183,13 @@ class Memory(_message.Message):
     agent: str
     reflector: str
     contrasted_with: str
-    def __init__(self, id: _Optional[str] = ..., task: _Optional[str] = ..., reflection: _Optional[str] = ..., kind: _Optional[_Union[MemoryKind, str]] = ..., utility: _Optional[float] = ..., uses: _Optional[int] = ..., passes: _Optional[int] = ..., similarity: _Optional[float] = ..., score: _Optional[float] = ..., success: bool = ..., created_from: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., agent: _Optional[str] = ..., reflector: _Optional[str] = ..., contrasted_with: _Optional[str] = ...) -> None: ...
+    pinned: bool
+    merged_into: str
+    last_served_time: _timestamp_pb2.Timestamp
+    author: str
+    status_reason: str
+    alarm: str
+    def __init__(self, id: _Optional[str] = ..., task: _Optional[str] = ..., reflection: _Optional[str] = ..., kind: _Optional[_Union[MemoryKind, str]] = ..., utility: _Optional[float] = ..., uses: _Optional[int] = ..., passes: _Optional[int] = ..., similarity: _Optional[float] = ..., score: _Optional[float] = ..., success: bool = ..., created_from: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., agent: _Optional[str] = ..., reflector: _Optional[str] = ..., contrasted_with: _Optional[str] = ..., pinned: bool = ..., merged_into: _Optional[str] = ..., last_served_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., author: _Optional[str] = ..., status_reason: _Optional[str] = ..., alarm: _Optional[str] = ...) -> None: ...
 
 class Trace(_message.Message):
     __slots__ = ("id", "trace_ids", "task", "trajectory", "final_response", "retrieved_memory_ids", "review_status", "ingest_status", "ingest_attempts", "last_ingest_error", "model", "agent", "session_id", "metadata", "created_memory_id", "review", "steps", "llm_calls", "llm_errors", "tool_calls", "tool_errors", "input_tokens", "output_tokens", "start_time", "end_time", "closed_by", "reflector", "reflection_note")
@@ -503,10 +545,12 @@ class WaitTraceResponse(_message.Message):
     def __init__(self, trace: _Optional[_Union[Trace, _Mapping]] = ...) -> None: ...
 
 class DeleteTracesRequest(_message.Message):
-    __slots__ = ("trace_ids",)
+    __slots__ = ("trace_ids", "with_memories")
     TRACE_IDS_FIELD_NUMBER: _ClassVar[int]
+    WITH_MEMORIES_FIELD_NUMBER: _ClassVar[int]
     trace_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, trace_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    with_memories: bool
+    def __init__(self, trace_ids: _Optional[_Iterable[str]] = ..., with_memories: bool = ...) -> None: ...
 
 class DeleteTracesResponse(_message.Message):
     __slots__ = ("deleted_count",)
@@ -554,12 +598,24 @@ class GetMemoryResponse(_message.Message):
     def __init__(self, memory: _Optional[_Union[Memory, _Mapping]] = ...) -> None: ...
 
 class ListMemoriesRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
+    __slots__ = ("page_size", "page_token", "status", "kind", "agent", "source_run_id", "author", "alarmed")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    ALARMED_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    status: MemoryStatus
+    kind: MemoryKind
+    agent: str
+    source_run_id: str
+    author: str
+    alarmed: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., status: _Optional[_Union[MemoryStatus, str]] = ..., kind: _Optional[_Union[MemoryKind, str]] = ..., agent: _Optional[str] = ..., source_run_id: _Optional[str] = ..., author: _Optional[str] = ..., alarmed: bool = ...) -> None: ...
 
 class ListMemoriesResponse(_message.Message):
     __slots__ = ("memories", "next_page_token")
@@ -695,3 +751,191 @@ class GetLiftResponse(_message.Message):
     serving_stopped_reason: str
     serving_stopped_time: _timestamp_pb2.Timestamp
     def __init__(self, project: _Optional[_Union[Lift, _Mapping]] = ..., agents: _Optional[_Iterable[_Union[Lift, _Mapping]]] = ..., memories: _Optional[_Iterable[_Union[Lift, _Mapping]]] = ..., control_share: _Optional[float] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., half_width: _Optional[float] = ..., harm_evidence: _Optional[float] = ..., harm_limit: _Optional[float] = ..., serving_stopped_reason: _Optional[str] = ..., serving_stopped_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Origin(_message.Message):
+    __slots__ = ("memory_ids", "run_ids", "author", "since", "until")
+    MEMORY_IDS_FIELD_NUMBER: _ClassVar[int]
+    RUN_IDS_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    memory_ids: _containers.RepeatedScalarFieldContainer[str]
+    run_ids: _containers.RepeatedScalarFieldContainer[str]
+    author: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    def __init__(self, memory_ids: _Optional[_Iterable[str]] = ..., run_ids: _Optional[_Iterable[str]] = ..., author: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class TouchedMemory(_message.Message):
+    __slots__ = ("memory", "depth", "via")
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    VIA_FIELD_NUMBER: _ClassVar[int]
+    memory: Memory
+    depth: int
+    via: str
+    def __init__(self, memory: _Optional[_Union[Memory, _Mapping]] = ..., depth: _Optional[int] = ..., via: _Optional[str] = ...) -> None: ...
+
+class TouchedRun(_message.Message):
+    __slots__ = ("run_id", "depth", "via")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    VIA_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    depth: int
+    via: str
+    def __init__(self, run_id: _Optional[str] = ..., depth: _Optional[int] = ..., via: _Optional[str] = ...) -> None: ...
+
+class Quarantine(_message.Message):
+    __slots__ = ("id", "reason", "create_time", "release_time", "memory_ids", "run_ids", "memory_count", "run_count", "spreads")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_TIME_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_IDS_FIELD_NUMBER: _ClassVar[int]
+    RUN_IDS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RUN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SPREADS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    reason: str
+    create_time: _timestamp_pb2.Timestamp
+    release_time: _timestamp_pb2.Timestamp
+    memory_ids: _containers.RepeatedScalarFieldContainer[str]
+    run_ids: _containers.RepeatedScalarFieldContainer[str]
+    memory_count: int
+    run_count: int
+    spreads: bool
+    def __init__(self, id: _Optional[str] = ..., reason: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., release_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., memory_ids: _Optional[_Iterable[str]] = ..., run_ids: _Optional[_Iterable[str]] = ..., memory_count: _Optional[int] = ..., run_count: _Optional[int] = ..., spreads: bool = ...) -> None: ...
+
+class HistoryEntry(_message.Message):
+    __slots__ = ("run_id", "reward", "step", "before", "after", "reviewer", "excluded", "review_time", "result", "feedback")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    REWARD_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    REVIEWER_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_TIME_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    FEEDBACK_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    reward: float
+    step: float
+    before: float
+    after: float
+    reviewer: str
+    excluded: str
+    review_time: _timestamp_pb2.Timestamp
+    result: ReviewResult
+    feedback: str
+    def __init__(self, run_id: _Optional[str] = ..., reward: _Optional[float] = ..., step: _Optional[float] = ..., before: _Optional[float] = ..., after: _Optional[float] = ..., reviewer: _Optional[str] = ..., excluded: _Optional[str] = ..., review_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., result: _Optional[_Union[ReviewResult, str]] = ..., feedback: _Optional[str] = ...) -> None: ...
+
+class GetMemoryHistoryRequest(_message.Message):
+    __slots__ = ("memory_id", "page_size")
+    MEMORY_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    memory_id: str
+    page_size: int
+    def __init__(self, memory_id: _Optional[str] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class GetMemoryHistoryResponse(_message.Message):
+    __slots__ = ("memory", "source_run_ids", "merged_memory_ids", "quarantines", "entries", "entry_count")
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_RUN_IDS_FIELD_NUMBER: _ClassVar[int]
+    MERGED_MEMORY_IDS_FIELD_NUMBER: _ClassVar[int]
+    QUARANTINES_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    memory: Memory
+    source_run_ids: _containers.RepeatedScalarFieldContainer[str]
+    merged_memory_ids: _containers.RepeatedScalarFieldContainer[str]
+    quarantines: _containers.RepeatedCompositeFieldContainer[Quarantine]
+    entries: _containers.RepeatedCompositeFieldContainer[HistoryEntry]
+    entry_count: int
+    def __init__(self, memory: _Optional[_Union[Memory, _Mapping]] = ..., source_run_ids: _Optional[_Iterable[str]] = ..., merged_memory_ids: _Optional[_Iterable[str]] = ..., quarantines: _Optional[_Iterable[_Union[Quarantine, _Mapping]]] = ..., entries: _Optional[_Iterable[_Union[HistoryEntry, _Mapping]]] = ..., entry_count: _Optional[int] = ...) -> None: ...
+
+class UpdateMemoriesRequest(_message.Message):
+    __slots__ = ("memory_ids", "action", "reason")
+    MEMORY_IDS_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    memory_ids: _containers.RepeatedScalarFieldContainer[str]
+    action: MemoryAction
+    reason: str
+    def __init__(self, memory_ids: _Optional[_Iterable[str]] = ..., action: _Optional[_Union[MemoryAction, str]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class UpdateMemoriesResponse(_message.Message):
+    __slots__ = ("memories",)
+    MEMORIES_FIELD_NUMBER: _ClassVar[int]
+    memories: _containers.RepeatedCompositeFieldContainer[Memory]
+    def __init__(self, memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ...) -> None: ...
+
+class DeleteMemoriesRequest(_message.Message):
+    __slots__ = ("memory_ids",)
+    MEMORY_IDS_FIELD_NUMBER: _ClassVar[int]
+    memory_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, memory_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DeleteMemoriesResponse(_message.Message):
+    __slots__ = ("deleted_count",)
+    DELETED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    deleted_count: int
+    def __init__(self, deleted_count: _Optional[int] = ...) -> None: ...
+
+class FindBlastRadiusRequest(_message.Message):
+    __slots__ = ("origin",)
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    origin: Origin
+    def __init__(self, origin: _Optional[_Union[Origin, _Mapping]] = ...) -> None: ...
+
+class FindBlastRadiusResponse(_message.Message):
+    __slots__ = ("memories", "runs", "memory_count", "run_count")
+    MEMORIES_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RUN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    memories: _containers.RepeatedCompositeFieldContainer[TouchedMemory]
+    runs: _containers.RepeatedCompositeFieldContainer[TouchedRun]
+    memory_count: int
+    run_count: int
+    def __init__(self, memories: _Optional[_Iterable[_Union[TouchedMemory, _Mapping]]] = ..., runs: _Optional[_Iterable[_Union[TouchedRun, _Mapping]]] = ..., memory_count: _Optional[int] = ..., run_count: _Optional[int] = ...) -> None: ...
+
+class CreateQuarantineRequest(_message.Message):
+    __slots__ = ("origin", "reason")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    origin: Origin
+    reason: str
+    def __init__(self, origin: _Optional[_Union[Origin, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class CreateQuarantineResponse(_message.Message):
+    __slots__ = ("quarantine",)
+    QUARANTINE_FIELD_NUMBER: _ClassVar[int]
+    quarantine: Quarantine
+    def __init__(self, quarantine: _Optional[_Union[Quarantine, _Mapping]] = ...) -> None: ...
+
+class ReleaseQuarantineRequest(_message.Message):
+    __slots__ = ("quarantine_id",)
+    QUARANTINE_ID_FIELD_NUMBER: _ClassVar[int]
+    quarantine_id: str
+    def __init__(self, quarantine_id: _Optional[str] = ...) -> None: ...
+
+class ReleaseQuarantineResponse(_message.Message):
+    __slots__ = ("quarantine",)
+    QUARANTINE_FIELD_NUMBER: _ClassVar[int]
+    quarantine: Quarantine
+    def __init__(self, quarantine: _Optional[_Union[Quarantine, _Mapping]] = ...) -> None: ...
+
+class ListQuarantinesRequest(_message.Message):
+    __slots__ = ("open_only",)
+    OPEN_ONLY_FIELD_NUMBER: _ClassVar[int]
+    open_only: bool
+    def __init__(self, open_only: bool = ...) -> None: ...
+
+class ListQuarantinesResponse(_message.Message):
+    __slots__ = ("quarantines",)
+    QUARANTINES_FIELD_NUMBER: _ClassVar[int]
+    quarantines: _containers.RepeatedCompositeFieldContainer[Quarantine]
+    def __init__(self, quarantines: _Optional[_Iterable[_Union[Quarantine, _Mapping]]] = ...) -> None: ...

@@ -12,6 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from reflect_otel.learning.governance import Governance
 from reflect_otel.learning.harm_guard import HarmGuard
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
@@ -167,6 +168,14 @@ class Backend:
             clock=self.clock,
             ids=ids or CountingIds(),
             project_settings=self.project_settings,
+            governance=Governance(
+                store,
+                self.table,
+                self.clock,
+                CountingIds("quarantine"),
+                self.loop.committing,
+                lambda: embedder.id,
+            ),
         )
 
     def create_run(self, project_id: str = "shop", run_id: str = "run-1", **draft: Any) -> str:

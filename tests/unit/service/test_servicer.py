@@ -56,6 +56,11 @@ FOREIGN = {
     "ReviewTrace": wire.ReviewTraceRequest(trace_id="run-1", review=FAIL),
     "WithdrawReview": wire.WithdrawReviewRequest(trace_id="run-1"),
     "GetMemory": wire.GetMemoryRequest(memory_id="id-1"),
+    "GetMemoryHistory": wire.GetMemoryHistoryRequest(memory_id="id-1"),
+    "UpdateMemories": wire.UpdateMemoriesRequest(memory_ids=["id-1"], action=wire.MEMORY_ACTION_ARCHIVE),
+    "FindBlastRadius": wire.FindBlastRadiusRequest(origin=wire.Origin(memory_ids=["id-1"])),
+    "CreateQuarantine": wire.CreateQuarantineRequest(origin=wire.Origin(run_ids=["run-1"])),
+    "ReleaseQuarantine": wire.ReleaseQuarantineRequest(quarantine_id="quarantine-1"),
     "GetSession": wire.GetSessionRequest(session_id="conv-1"),
     "GetTrajectory": wire.GetTrajectoryRequest(trace_id="run-1"),
 }
@@ -68,10 +73,21 @@ HARMLESS = {
     "DeleteTraces": wire.DeleteTracesRequest(trace_ids=["run-1"]),
     "CreateMemory": wire.CreateMemoryRequest(task="Other", reflection="x"),
     "ListMemories": wire.ListMemoriesRequest(),
+    "DeleteMemories": wire.DeleteMemoriesRequest(memory_ids=["id-1"]),
+    "ListQuarantines": wire.ListQuarantinesRequest(),
     "GetProjectSettings": wire.GetProjectSettingsRequest(),
     "GetLift": wire.GetLiftRequest(),
     "UpdateProjectSettings": wire.UpdateProjectSettingsRequest(settings=wire.ProjectSettings(memory_quota=7)),
 }
+
+
+def all_of(owner):
+    """Everything that a project shows of itself."""
+    return [
+        owner.call("GetTrace", wire.GetTraceRequest(trace_id="run-1")),
+        owner.call("ListMemories", wire.ListMemoriesRequest()),
+        owner.call("ListQuarantines", wire.ListQuarantinesRequest()),
+    ]
 
 
 def test_every_rpc_has_its_cross_project_check():
@@ -82,16 +98,18 @@ def test_every_rpc_has_its_cross_project_check():
 def test_nothing_of_another_project_can_be_read_or_changed(name, api, bank):
     bank.call("CreateMemory", wire.CreateMemoryRequest(task=TASK, reflection="the bank's own secret"))
     bank.call("CreateTrace", trace_request("run-1", session_id="conv-1", metadata=OWNER))
-    before = bank.call("GetTrace", wire.GetTraceRequest(trace_id="run-1"))
+    held = wire.Origin(memory_ids=["id-1"])
+    bank.call("CreateQuarantine", wire.CreateQuarantineRequest(origin=held, reason="the bank's own secret"))
+    before = all_of(bank)
     if name in FOREIGN:
         failure = api.failure(name, FOREIGN[name])
         assert (failure.code, failure.reason) == (grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
-        assert failure.details["ResourceInfo"].resource_name in ("run-1", "id-1", "conv-1")
+        assert failure.details["ResourceInfo"].resource_name in ("run-1", "id-1", "conv-1", "quarantine-1")
     elif name == "WaitTrace":
         assert api.failure(name, HARMLESS[name], timeout=0.3).code == grpc.StatusCode.DEADLINE_EXCEEDED
     else:
         assert "secret" not in str(api.call(name, HARMLESS[name]))
-    assert bank.call("GetTrace", wire.GetTraceRequest(trace_id="run-1")) == before
+    assert all_of(bank) == before
 
 
 def test_without_keys_the_header_names_the_project(backend):

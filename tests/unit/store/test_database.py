@@ -59,6 +59,9 @@ def path(tmp_path):
     return tmp_path / "data" / "reflect.duckdb"
 
 
+GOVERNED = ("quarantines", "quarantine_members")
+
+
 def fill(path, offset=1):
     store = DuckDBStore(path)
     store.write_telemetry(
@@ -82,7 +85,7 @@ def test_the_stopped_file_is_a_plain_duckdb_database(path):
     assert run_sql(path, "select count(*) from spans") == [[(3,)]]
     (found,) = run_sql(path, "select table_name from duckdb_tables()")
     added = {"project_settings", "memory_heirs", "reflections", "model_calls", "run_verdicts"}
-    assert {name for (name,) in found} == {*TABLES, *added}
+    assert {name for (name,) in found} == {*TABLES, *added, *GOVERNED}
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["reflect.duckdb", "reflect.duckdb.lock"]
 
 

@@ -21,3 +21,24 @@ create table memory_heirs ( -- memories that are gone, and who carries on their 
     heir_id varchar not null,
     primary key (project_id, memory_id)
 );
+alter table memories add column alarm varchar default ''; -- how its utility has jumped within a day
+alter table runs add column author varchar default ''; -- the end user it was made for
+create table quarantines (
+    project_id varchar not null,
+    quarantine_id varchar not null,
+    reason varchar not null,
+    spreads boolean not null, -- runs that were served its memories join it
+    created_ns bigint not null,
+    released_ns bigint not null, -- 0 while it is open
+    primary key (project_id, quarantine_id)
+);
+create table quarantine_members (
+    project_id varchar not null,
+    quarantine_id varchar not null,
+    memory_id varchar, -- one of the two is set
+    run_id varchar,
+    status varchar not null, -- what a memory goes back to
+    reason varchar not null
+);
+create index quarantine_members_by_memory on quarantine_members (memory_id);
+create index quarantine_members_by_run on quarantine_members (run_id);

@@ -1,0 +1,1 @@
+select status, count(*), count(*) filter (alarm <> '') from memories group by status order by status

@@ -1,0 +1,11 @@
+update memories
+set status = c.status, status_reason = c.status_reason, pinned = c.pinned, utility = c.utility, uses = c.uses,
+    passes = c.passes, alarm = c.alarm
+from (
+    select
+        unnest($memory_id::varchar[]) as memory_id, unnest($status::varchar[]) as status,
+        unnest($status_reason::varchar[]) as status_reason, unnest($pinned::boolean[]) as pinned,
+        unnest($utility::double[]) as utility, unnest($uses::bigint[]) as uses, unnest($passes::bigint[]) as passes,
+        unnest($alarm::varchar[]) as alarm
+) c
+where memories.project_id = $project_id and memories.memory_id = c.memory_id

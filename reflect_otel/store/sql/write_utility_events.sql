@@ -1,0 +1,8 @@
+insert into utility_events
+select
+    $project_id, unnest($memory_id::varchar[]), unnest($run_id::varchar[]), unnest($reward::double[]),
+    unnest($alpha::double[]), unnest($sequence::bigint[]), unnest($before::double[]), unnest($after::double[]),
+    unnest($reviewer::varchar[]), unnest($excluded::varchar[])
+on conflict do update set
+    reward = excluded.reward, alpha = excluded.alpha, sequence = excluded.sequence, before = excluded.before,
+    after = excluded.after, reviewer = excluded.reviewer, excluded = excluded.excluded
