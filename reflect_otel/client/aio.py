@@ -6,8 +6,10 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from reflect_otel.capture.delivery_ledger import DeliveryStatus
+from reflect_otel.client.aio_governance import AsyncGovernanceCalls
 from reflect_otel.client.call_threads import run_in_thread
 from reflect_otel.client.client import ReflectClient
+from reflect_otel.client.governance_codec import MemoryWish
 from reflect_otel.client.service_calls import DEFAULT_AUGMENT_TIMEOUT_SECONDS, DEFAULT_TIMEOUT_SECONDS
 from reflect_otel.client.trace_calls import DEFAULT_POLL_SECONDS
 from reflect_otel.client.tracing import RunRecorder, TraceScope
@@ -20,7 +22,7 @@ from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import Settings, Transport
 
 
-class AsyncReflectClient:
+class AsyncReflectClient(AsyncGovernanceCalls):
     """Memories before a run, traces and reviews after it, for asyncio.
 
     Works with any number of event loops, also one after another, and across ``os.fork``: it shares the process's one
@@ -143,9 +145,9 @@ class AsyncReflectClient:
         """As ``ReflectClient.get_memory``."""
         return await run_in_thread(self.sync.get_memory, memory_id)
 
-    async def list_memories(self) -> list[Memory]:
+    async def list_memories(self, **only: Unpack[MemoryWish]) -> list[Memory]:
         """As ``ReflectClient.list_memories``."""
-        return await run_in_thread(self.sync.list_memories)
+        return await run_in_thread(self.sync.list_memories, **only)
 
     async def create_trace(
         self,
@@ -296,9 +298,9 @@ class AsyncReflectClient:
             self.sync.withdraw_review, trace_id, source=source, name=name, identifier=identifier
         )
 
-    async def delete_traces(self, trace_ids: Sequence[str]) -> int:
+    async def delete_traces(self, trace_ids: Sequence[str], *, with_memories: bool = False) -> int:
         """As ``ReflectClient.delete_traces``."""
-        return await run_in_thread(self.sync.delete_traces, trace_ids)
+        return await run_in_thread(self.sync.delete_traces, trace_ids, with_memories=with_memories)
 
     async def get_project_settings(self) -> ProjectSettings:
         """As ``ReflectClient.get_project_settings``."""
@@ -323,9 +325,9 @@ class AsyncReflectClient:
             self.sync.get_lift, agent=agent, memory_id=memory_id, since_ns=since_ns, half_width=half_width
         )
 
-    async def iter_memories(self) -> AsyncIterator[Memory]:
+    async def iter_memories(self, **only: Unpack[MemoryWish]) -> AsyncIterator[Memory]:
         """As ``ReflectClient.iter_memories``."""
-        pages = self.sync.iter_memory_pages()
+        pages = self.sync.iter_memory_pages(**only)
         while (page := await run_in_thread(next, pages, None)) is not None:
             for memory in page:
                 yield memory
