@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         TransportError,
         Unavailable,
     )
+    from reflect_otel.model.lift import Lift, LiftReport
     from reflect_otel.model.memory import (
         AugmentedTask,
         IngestStatus,
@@ -64,6 +65,8 @@ __all__ = [
     "IngestFailed",
     "IngestStatus",
     "InvalidArgument",
+    "Lift",
+    "LiftReport",
     "Memory",
     "MemoryKind",
     "MemoryStatus",
@@ -119,6 +122,7 @@ _HOMES = {
         "TransportError",
         "Unavailable",
     ),
+    "model.lift": ("Lift", "LiftReport"),
     "model.memory": (
         "AugmentedTask",
         "IngestStatus",

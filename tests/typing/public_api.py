@@ -14,6 +14,8 @@ from reflect_otel import (
     DeliveryReport,
     DeliveryStatus,
     InvalidArgument,
+    Lift,
+    LiftReport,
     Memory,
     MemoryKind,
     ProjectSettings,
@@ -91,6 +93,10 @@ def client_calls(client: ReflectClient) -> None:
     settings = client.update_project_settings(control_share=0.05, max_injected=None, reset=["review_names"])
     assert_type(settings, ProjectSettings)
     assert_type(settings.serving, bool)
+    report = client.get_lift(agent="support", half_width=0.1)
+    assert_type(report, LiftReport)
+    assert_type(report.project, Lift)
+    assert_type(report.project.difference, float | None)
 
 
 async def async_client_calls() -> None:
