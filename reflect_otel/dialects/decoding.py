@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from reflect_otel.dialects.object_repr import read_container_repr
 from reflect_otel.dialects.salvage import salvage_json
 from reflect_otel.model.spans import Attributes, AttributeValue
 
@@ -55,7 +56,9 @@ def _has_half_pair(text: str) -> bool:
 
 
 def _parse_damaged(text: str, problems: list[str] | None) -> Any:
-    literal = read_literal(text)
+    literal = read_container_repr(text)
+    if literal is None:
+        literal = read_literal(text)
     if literal is not None:
         return literal
     salvaged = salvage_json(text)

@@ -9,9 +9,12 @@ import re
 from typing import Any, Final
 
 _MAX_CHARACTERS: Final = 256 * 1024
-_ENUM: Final = re.compile(r"<[A-Za-z_][\w.]*: ('(?:[^'\\]|\\.)*'|-?\d+)>")
-_OPAQUE: Final = re.compile(r"<[A-Za-z_][^<>]*>")
+_TEXT: Final = r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+_ENUM: Final = re.compile(r"<[A-Za-z_][\w.]*: (?P<value>'(?:[^'\\]|\\.)*'|-?\d+)>|" + _TEXT)
+_OPAQUE: Final = re.compile(_TEXT + r"|<[A-Za-z_][^<>'\"]*>")
+_MAX_BRACKETS: Final = 3
 _IS_OBJECT: Final = re.compile(r"[A-Z]\w*\(\w+=")
+_HOLDS_OBJECTS: Final = re.compile(r"[\[{]\s*(?:'\w+': \[?)?[A-Z]\w*\(\w+=")
 _IS_OPAQUE: Final = re.compile(r"<[\w.]+ object at 0x[0-9a-fA-F]+>")
 _WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CONTENT_TYPES: Final = ("_content", "_block")
@@ -24,11 +27,22 @@ def is_opaque(text: str) -> bool:
 
 def read_object_repr(text: str) -> Any:
     """The object behind a repr as plain values, or ``None`` when the text is none."""
-    if len(text) > _MAX_CHARACTERS or not _IS_OBJECT.match(text):
+    return _read(text) if _IS_OBJECT.match(text) else None
+
+
+def read_container_repr(text: str) -> Any:
+    """The list or dictionary behind a repr that holds objects, or ``None`` when the text is none."""
+    return _read(text) if _HOLDS_OBJECTS.match(text) else None
+
+
+def _read(text: str) -> Any:
+    if len(text) > _MAX_CHARACTERS:
         return None
+    plain = _ENUM.sub(lambda found: found["text"] or found["value"], text)
+    for _ in range(_MAX_BRACKETS):  # <function f.<locals>.g at 0x...>
+        plain = _OPAQUE.sub(lambda found: found["text"] or "None", plain)
     try:
-        tree = ast.parse(_OPAQUE.sub("None", _ENUM.sub(r"\1", text)), mode="eval")
-        return _read_node(tree.body)
+        return _read_node(ast.parse(plain, mode="eval").body)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 

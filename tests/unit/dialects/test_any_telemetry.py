@@ -214,6 +214,11 @@ def test_half_surrogate_pairs_become_writable_text() -> None:
         ("[INFO] started", "[INFO] started"),
         ('{"a": NaN}', {"a": "NaN"}),
         ("plain", "plain"),
+        (
+            "{'m': [Message(role=<Role.USER: 'user'>, text='a <b> c')], 'f': <function f.<locals>.g at 0x1f>}",
+            {"m": [{"type": "message", "role": "user", "text": "a <b> c"}], "f": None},
+        ),
+        ("[Message(text='cut", "[Message(text='cut"),
     ],
 )
 def test_text_is_decoded_only_when_it_stands_for_a_value(text: str, value: Any) -> None:
