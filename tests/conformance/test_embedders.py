@@ -7,7 +7,9 @@ import pytest
 from reflect_otel.ports import Embedder
 from reflect_otel.providers.hashing import HashingEmbedder
 from reflect_otel.providers.minilm import MiniLMEmbedder
+from reflect_otel.providers.openai_embedder import OpenAIEmbedder
 from reflect_otel.testing.conformance import EmbedderConformance
+from tests.scripted_embeddings import ScriptedEmbeddings
 
 
 class TestHashingEmbedder(EmbedderConformance):
@@ -19,6 +21,18 @@ class TestHashingEmbedder(EmbedderConformance):
 class TestMiniLMEmbedder(EmbedderConformance):
     def open_embedder(self) -> Embedder:
         return open_minilm()
+
+
+class TestOpenAIEmbedder(EmbedderConformance):
+    @pytest.fixture(autouse=True)
+    def endpoint(self, monkeypatch):
+        with ScriptedEmbeddings() as served:
+            for name, value in served.environment.items():
+                monkeypatch.setenv(name, value)
+            yield served
+
+    def open_embedder(self) -> Embedder:
+        return OpenAIEmbedder()
 
 
 @cache
