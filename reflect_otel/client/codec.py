@@ -177,6 +177,7 @@ def read_augmented(message: wire.AugmentResponse) -> AugmentedTask:
         memories=tuple(map(read_memory, message.memories)),
         control=message.control,
         serving_stopped_reason=message.serving_stopped_reason,
+        degraded=message.degraded,
         explanation=_read_explanation(message.explanation) if message.HasField("explanation") else None,
     )
 

@@ -272,7 +272,7 @@ class AugmentedTask:
 
     Attributes:
         augmented_task: the task, byte for byte, followed by the notes block when there are memories.
-        degraded: True when the service did not answer in time and the task is unchanged.
+        degraded: True when service or embedder did not answer in time and the task is unchanged.
         control: True when memories would have been served, but the run belongs to the control group.
         serving_stopped_reason: why the project serves no memories at the moment; empty while it does.
         explanation: why it holds these memories and not others, for the control group why it would; ``None`` unless

@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
+
+_ANSWER_SHARE: Final = 0.95
+"""Share of the caller's time that may be waited away, so that the answer still reaches it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +23,8 @@ class Call:
     trace_id: bytes | None
     remaining_seconds: float | None
     on_end: Callable[[Callable[[], None]], None]
+
+    @property
+    def answer_seconds(self) -> float | None:
+        """How long may be waited so that the answer still reaches the caller; ``None`` when it set no deadline."""
+        return None if self.remaining_seconds is None else self.remaining_seconds * _ANSWER_SHARE

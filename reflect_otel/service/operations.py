@@ -4,12 +4,20 @@ gRPC and the web console are skins over this class. Every method takes the proje
 project does not exist for it.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Final
 
 from reflect_otel.dialects.chat_messages import find_answer
-from reflect_otel.errors import DeadlineExceeded, IngestFailed, InvalidArgument, NotFound
+from reflect_otel.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    IngestFailed,
+    InvalidArgument,
+    NotFound,
+    TransportError,
+)
 from reflect_otel.learning.control_group import is_control
 from reflect_otel.learning.governance import Governance
 from reflect_otel.learning.loop import LearningLoop
@@ -48,6 +56,9 @@ from reflect_otel.service.sessions import SessionOperations
 from reflect_otel.service.trace_changes import TraceChanges
 from reflect_otel.service.trace_view import build_summary
 from reflect_otel.service.watch import RunWatch
+
+_LONGEST_REASON: Final = 300
+_log: Final = logging.getLogger(__name__)
 
 REVIEW_SECONDS: Final = 30.0
 """How long a review waits for its learning when the caller sets no deadline."""
@@ -110,8 +121,12 @@ class Operations:
         run_id: str = "",
         trace_id: bytes | None = None,
         is_explained: bool = False,
+        timeout_seconds: float | None = None,
     ) -> AugmentedTask:
         """The task with the memories worth injecting; on demand with why it has these. Touches no database.
+
+        An embedder that fails, or takes longer than ``timeout_seconds`` (``None`` = as long as it takes), never fails
+        the caller: the task comes back unchanged, ``degraded``.
 
         What is served is noted for the run that ``run_id`` or the caller's W3C ``trace_id`` (16 bytes) names; without
         either, nobody could be credited and nothing is noted. A run of the control group gets the task unchanged, and
@@ -129,7 +144,13 @@ class Operations:
             return AugmentedTask(augmented_task=task, serving_stopped_reason=project.serving_stopped_reason)
         if options.max_injected is None and project.max_injected is not None:
             options = replace(options, max_injected=project.max_injected)
-        augmented = self._retriever.augment(project_id, task, options, is_explained=is_explained)
+        try:
+            augmented = self._retriever.augment(
+                project_id, task, options, is_explained=is_explained, timeout_seconds=timeout_seconds
+            )
+        except (TransportError, ConfigError) as error:
+            _log.warning("a task of %r goes on without memories: %r", project_id, str(error)[:_LONGEST_REASON])
+            return AugmentedTask(augmented_task=task, degraded=True)
         if not augmented.memories:
             return augmented
         run_key, share = run_id or (trace_id or b"").hex(), project.control_share
@@ -145,15 +166,19 @@ class Operations:
             self._retriever.note_served(project_id, augmented.memories, self._clock())
         return augmented
 
-    def query_memories(self, project_id: str, task: str, options: RetrievalOptions) -> list[Memory]:
+    def query_memories(
+        self, project_id: str, task: str, options: RetrievalOptions, *, timeout_seconds: float | None = None
+    ) -> list[Memory]:
         """The memories alone, best first; nothing is noted as served.
 
         Raises:
             InvalidArgument: the task is blank or too long, or an option is out of range.
+            TransportError: the task cannot be embedded within ``timeout_seconds``, or not at all.
+            ConfigError: the embedder's endpoint refuses the call.
         """
         self._require_task(task)
         validation.require_metadata(options.metadata_filter, "options.metadata_filter")
-        return self._retriever.find_memories(project_id, task, options)
+        return self._retriever.find_memories(project_id, task, options, timeout_seconds=timeout_seconds)
 
     # --- traces -----------------------------------------------------------------------------------------
     def create_trace(self, project_id: str, draft: TraceDraft) -> TraceSubmission:

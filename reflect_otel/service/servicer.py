@@ -19,9 +19,6 @@ SERVICE: Final = wire.DESCRIPTOR.services_by_name["ReflectService"]
 SERVICE_NAME: Final = SERVICE.full_name
 """Name for gRPC health and server reflection."""
 
-_ANSWER_SHARE: Final = 0.95
-"""Share of the caller's time that may be waited away, so that the answer still reaches it."""
-
 
 class ReflectServicer:
     """One method per RPC: request in, response out; a stream yields responses.
@@ -67,6 +64,7 @@ class ReflectServicer:
             run_id=request.run_id,
             trace_id=call.trace_id,
             is_explained=request.explain,
+            timeout_seconds=call.answer_seconds,
         )
         explanation = augmented.explanation
         return wire.AugmentResponse(
@@ -75,11 +73,17 @@ class ReflectServicer:
             control=augmented.control,
             serving_stopped_reason=augmented.serving_stopped_reason,
             explanation=None if explanation is None else build_explanation(explanation),
+            degraded=augmented.degraded,
         )
 
     def query_memories(self, call: Call, request: wire.QueryMemoriesRequest) -> wire.QueryMemoriesResponse:
         """The memories alone."""
-        memories = self._operations.query_memories(call.project_id, request.task, codec.read_options(request.options))
+        memories = self._operations.query_memories(
+            call.project_id,
+            request.task,
+            codec.read_options(request.options),
+            timeout_seconds=call.answer_seconds,
+        )
         return wire.QueryMemoriesResponse(memories=codec.build_memories(memories))
 
     def create_trace(self, call: Call, request: wire.CreateTraceRequest) -> wire.CreateTraceResponse:
@@ -129,7 +133,7 @@ class ReflectServicer:
             call.project_id,
             request.trace_id,
             codec.read_review(request.review),
-            timeout_seconds=None if call.remaining_seconds is None else call.remaining_seconds * _ANSWER_SHARE,
+            timeout_seconds=call.answer_seconds,
         )
         return wire.ReviewTraceResponse(trace=codec.build_trace(trace))
 
@@ -139,7 +143,7 @@ class ReflectServicer:
             call.project_id,
             request.trace_id,
             codec.read_review_key(request),
-            timeout_seconds=None if call.remaining_seconds is None else call.remaining_seconds * _ANSWER_SHARE,
+            timeout_seconds=call.answer_seconds,
         )
         return wire.WithdrawReviewResponse(trace=codec.build_trace(trace))
 
