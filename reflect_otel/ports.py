@@ -110,12 +110,7 @@ class LearningOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVector:
-    """A memory with its vectors by one embedder.
-
-    Attributes:
-        task_vector: the retrieval key, which the index is rebuilt from.
-        content_vector: of the memory's text; ``None`` where only the retrieval key was asked for.
-    """
+    """A memory with its vectors by one embedder: of its task, the retrieval key, and of its text where asked for."""
 
     project_id: str
     memory: Memory
@@ -277,11 +272,9 @@ class MemoryStore(Protocol):
         """(project id, memory) of memories that lack a vector by this embedder, active and older ones first."""
 
     def write_vectors(self, vectors: Sequence[StoredVector]) -> Sequence[StoredVector]:
-        """Add vectors beside those of other embedders, in one commit.
+        """Add vectors beside those of other embedders, in one commit; those written, with their memories as they are.
 
-        Returns:
-            Those that were written, each with its memory as it is now; a memory that is gone or says something else
-            by now is left out.
+        A memory that is gone or says something else by now is left out.
         """
 
     def delete_other_vectors(self, embedder_id: str) -> None:
