@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from collector_plugin.engine import MAX_WAITERS, Engine
 from collector_plugin.grpc_receiver import LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, OtlpHandler
 from collector_plugin.http_server import HttpServer, build_app
+from collector_plugin.observation.export import TelemetryExport
 from collector_plugin.otlp_receiver import OtlpReceiver
 from collector_plugin.settings import MAX_MESSAGE_BYTES, ServeOptions, check_exposure, join_address, split_address
 from reflect_otel import __version__
@@ -26,6 +27,7 @@ from reflect_otel.service.servicer import SERVICE_NAME
 
 _HANDLER_THREADS: Final = MAX_WAITERS + 32
 """Each waiter of WaitTrace keeps a thread; the rest is for everyone else."""
+_LAST_TELEMETRY_SECONDS: Final = 2.0
 _SERVICES: Final = (SERVICE_NAME, TRACE_SERVICE, LOGS_SERVICE, METRICS_SERVICE)
 
 
@@ -84,7 +86,7 @@ class Service:
         )
         server.add_generic_rpc_handlers(
             (
-                OtlpHandler(OtlpReceiver(self._engine.pipeline), authenticator),
+                OtlpHandler(OtlpReceiver(self._engine.pipeline, self._engine.telemetry), authenticator),
                 build_service_handler(self._engine.operations, authenticator),
             )
         )
@@ -121,6 +123,7 @@ def read_api_keys(pairs: tuple[str, ...]) -> dict[str, str]:
 
 def serve(options: ServeOptions) -> int:
     """Run the service until SIGTERM or SIGINT; the process's exit code."""
+    export = TelemetryExport((options.grpc_address, options.http_address)) if options.telemetry else None
     service = Service(options)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -133,4 +136,6 @@ def serve(options: ServeOptions) -> int:
     )
     stop.wait()
     service.stop()
+    if export is not None:
+        export.stop(_LAST_TELEMETRY_SECONDS)
     return 0

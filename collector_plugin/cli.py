@@ -58,6 +58,7 @@ def _options(
     epilog=examples(
         "reflect-otel serve --data-dir ./data",
         "reflect-otel serve --grpc-address 0.0.0.0:4317 --api-key-file keys.txt",
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://apm:4317 reflect-otel serve --telemetry",
     )
 )
 def serve(
@@ -128,6 +129,14 @@ def serve(
         list[str] | None,
         typer.Option(metavar="HOST", help="Host whose addresses may stand in a lesson; repeatable."),
     ] = None,
+    telemetry: Annotated[
+        bool,
+        typer.Option(
+            "--telemetry",
+            envvar="REFLECT_TELEMETRY",
+            help="Send the service's own spans, events and metrics where OTEL_EXPORTER_OTLP_ENDPOINT says.",
+        ),
+    ] = False,
 ) -> None:
     """Run the service: OTLP in, memories out, until SIGTERM or Ctrl+C."""
     from collector_plugin.commands.serve import ModelFlags, run_serve
@@ -149,7 +158,8 @@ def serve(
         daily_usd=daily_usd,
         price=model_price,
     )
-    sys.exit(run_serve(data_dir, grpc_address, http_address, insecure, api_key_file, settings, embedder, model))
+    files = (data_dir, grpc_address, http_address, insecure, api_key_file)
+    sys.exit(run_serve(*files, settings, embedder, model, telemetry=telemetry))
 
 
 @app.command(

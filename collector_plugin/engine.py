@@ -16,6 +16,8 @@ from typing import Final
 
 from collector_plugin.embedders import find_serving_embedder, open_embedder
 from collector_plugin.language_models import build_caller, build_reflector
+from collector_plugin.observation.loop_telemetry import find_loop_telemetry
+from collector_plugin.observation.observed import ObservedOperations, observe_store
 from collector_plugin.pipeline import Pipeline
 from collector_plugin.settings import EngineOptions
 from reflect_otel import __version__
@@ -24,6 +26,7 @@ from reflect_otel.journal import Journal
 from reflect_otel.learning.governance import Governance
 from reflect_otel.learning.harm_guard import HarmGuard
 from reflect_otel.learning.judge import Judge
+from reflect_otel.learning.lift import build_lift
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.maintenance import Maintenance
 from reflect_otel.learning.memory_table import MemoryTable
@@ -32,6 +35,7 @@ from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.learning.reembedding import Reembedding
 from reflect_otel.learning.retrieval import Retriever
 from reflect_otel.learning.serving_embedder import ServingEmbedder, pin
+from reflect_otel.model.lift import DEFAULT_HALF_WIDTH, Lift, LiftScope
 from reflect_otel.model.memory import MemoryStatus
 from reflect_otel.plugins import load_plugin
 from reflect_otel.ports import Embedder, Store
@@ -51,6 +55,9 @@ class Engine:
     Args:
         options: the folder, the adapters, the limits.
 
+    Attributes:
+        telemetry: what the service says about itself.
+
     Raises:
         ConfigError: the folder cannot be used.
         StoreError: its content cannot be used; the message names the remedy.
@@ -61,10 +68,10 @@ class Engine:
         self._settle_seconds = settings.settle_seconds
         self._reflector_name = options.reflector
         _prepare_folder(options.data_dir)
+        self.telemetry = find_loop_telemetry()
         with ExitStack() as opened:
-            self._store: Store = load_plugin("reflect_otel.stores", options.store)(
-                options.data_dir / "reflect.duckdb"
-            )
+            store: Store = load_plugin("reflect_otel.stores", options.store)(options.data_dir / "reflect.duckdb")
+            self._store = observe_store(store, self.telemetry)
             opened.callback(self._store.close)
             self._journal = Journal(
                 options.data_dir / "journal",
@@ -110,7 +117,8 @@ class Engine:
                 self.watch.publish,
                 self._loop.wake,
             )
-            self.operations = Operations(
+            self.operations: Operations = ObservedOperations(
+                telemetry=self.telemetry,
                 store=self._store,
                 retriever=Retriever(table, self._embedder, settings),
                 loop=self._loop,
@@ -122,6 +130,8 @@ class Engine:
                 project_settings=self._projects,
                 governance=governance,
             )
+            self.telemetry.observe(self, lambda: self.pipeline.pending_records, self._find_lifts)
+            opened.callback(self.telemetry.forget, self)
             self._opened = opened.pop_all()
 
     def start(self) -> None:
@@ -156,6 +166,21 @@ class Engine:
         self._reembedding.stop(timeout_seconds / 4)
         self._loop.stop(timeout_seconds / 4)
         self._opened.close()
+
+    def _find_lifts(self) -> Mapping[str, Lift]:
+        """The lift of every project that has a control group."""
+        return {
+            project_id: build_lift(
+                LiftScope.PROJECT,
+                "",
+                self._store.find_arm_counts(
+                    project_id, LiftScope.PROJECT, since_ns=self._projects.find(project_id).evidence_since_ns
+                ),
+                self._projects.find(project_id).control_share,
+                DEFAULT_HALF_WIDTH,
+            )
+            for project_id in self._projects.find_controlled()
+        }
 
     def _announce(self, project_id: str, run_id: str) -> None:
         self.watch.publish(project_id, run_id)

@@ -57,6 +57,7 @@ class ServeOptions:
         insecure: allow other than loopback addresses without keys.
         api_keys: ``KEY:PROJECT`` pairs; empty means that no key is asked for.
         shutdown_seconds: how long SIGTERM waits for requests in flight.
+        telemetry: send the service's own spans, events and metrics where the OTEL_* variables say.
     """
 
     engine: EngineOptions
@@ -65,6 +66,7 @@ class ServeOptions:
     insecure: bool = False
     api_keys: tuple[str, ...] = ()
     shutdown_seconds: float = 8.0
+    telemetry: bool = False
 
 
 def check_exposure(options: ServeOptions) -> None:

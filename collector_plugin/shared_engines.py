@@ -106,7 +106,9 @@ def _start(folder: Path, given: dict[str, Any]) -> SharedEngine:
     options = replace(EngineOptions(data_dir=folder, settings=EMBEDDED_SETTINGS), **given)
     engine = Engine(options)
     engine.start()
-    return SharedEngine(options, engine, ReflectServicer(engine.operations), OtlpReceiver(engine.pipeline))
+    return SharedEngine(
+        options, engine, ReflectServicer(engine.operations), OtlpReceiver(engine.pipeline, engine.telemetry)
+    )
 
 
 def _stop(shared: SharedEngine) -> None:

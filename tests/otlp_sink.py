@@ -6,6 +6,7 @@ from typing import Self
 
 import grpc
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 
 from tests.waiting import wait_until
@@ -19,11 +20,15 @@ _EXPORTS = {
         logs.ExportLogsServiceRequest,
         logs.ExportLogsServiceResponse,
     ),
+    "opentelemetry.proto.collector.metrics.v1.MetricsService": (
+        metrics.ExportMetricsServiceRequest,
+        metrics.ExportMetricsServiceResponse,
+    ),
 }
 
 
 class OtlpInbox:
-    """``trace_requests`` and ``log_requests`` as (request, metadata) pairs, in order of arrival.
+    """``trace_requests``, ``log_requests`` and ``metric_requests`` as (request, metadata) pairs, as they arrived.
 
     ``answer``, when set, is called with (request, context) before a request is kept: it may end the call, wait, or
     return the response. ``attempts`` holds the time of every request, kept or not; ``arrivals`` that of those kept.
@@ -32,12 +37,13 @@ class OtlpInbox:
     def __init__(self, answer=None):
         self.trace_requests: list[tuple[traces.ExportTraceServiceRequest, dict]] = []
         self.log_requests: list[tuple[logs.ExportLogsServiceRequest, dict]] = []
+        self.metric_requests: list[tuple[metrics.ExportMetricsServiceRequest, dict]] = []
         self.answer = answer
         self.attempts: list[float] = []
         self.arrivals: list[float] = []
 
     def build_handlers(self) -> list[grpc.GenericRpcHandler]:
-        kept = (self.trace_requests, self.log_requests)
+        kept = (self.trace_requests, self.log_requests, self.metric_requests)
         return [
             grpc.method_handlers_generic_handler(name, {"Export": self._keep_in(requests, *types)})
             for (name, types), requests in zip(_EXPORTS.items(), kept, strict=True)
@@ -62,6 +68,16 @@ class OtlpInbox:
             for scope in resource.scope_logs
             for record in scope.log_records
         ]
+
+    @property
+    def metric_names(self) -> set[str]:
+        return {
+            metric.name
+            for request, _ in tuple(self.metric_requests)
+            for resource in request.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
 
     def wait_for_spans(self, count: int, seconds: float = 10.0) -> list:
         wait_until(lambda: len(self.spans) >= count, seconds)

@@ -35,6 +35,8 @@ def run_serve(
     settings: Settings,
     embedder: str,
     model: ModelFlags,
+    *,
+    telemetry: bool = False,
 ) -> int:
     """Run the service until it is told to stop; the exit code.
 
@@ -60,6 +62,7 @@ def run_serve(
         http_address=http_address,
         insecure=insecure,
         api_keys=read_api_key_file(api_key_file) if api_key_file else (),
+        telemetry=telemetry,
     )
     from collector_plugin.app import serve  # seconds of imports, which a wrong option need not wait for
 

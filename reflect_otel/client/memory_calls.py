@@ -7,10 +7,12 @@ from typing import Any, Final, Unpack
 from opentelemetry import trace
 
 from reflect_otel.attributes import REFLECT_MEMORY_CONTROL
+from reflect_otel.capture import memory_spans
 from reflect_otel.capture.limited_log import LimitedLog
 from reflect_otel.capture.run_context import find_run_id
 from reflect_otel.client import codec, governance_codec, requests
 from reflect_otel.client.governance_codec import MemoryWish
+from reflect_otel.client.served_memories import read_degraded, read_served
 from reflect_otel.client.service_calls import PAGE_SIZE, ServiceCalls
 from reflect_otel.errors import AuthError, TransportError
 from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind
@@ -57,18 +59,21 @@ class MemoryCalls(ServiceCalls):
             limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda, max_injected
         )
         request = requests.build_augment(task, options, find_run_id(), explain=explain)
-        try:
-            answer = self._channel.call("Augment", request, self._augment_timeout_seconds)
-        except AuthError:
-            raise
-        except TransportError as error:
-            self._submissions.service_is_away = True
-            _log.warn(type(error).__name__, "The task goes on without memories: %s", error)
-            return AugmentedTask(augmented_task=task, degraded=True)
-        if answer.control:
-            trace.get_current_span().set_attribute(REFLECT_MEMORY_CONTROL, value=True)
-        self._submissions.service_is_away = False
-        return codec.read_augmented(answer)
+        caller = trace.get_current_span()
+        with memory_spans.open_client_span(memory_spans.SEARCH_MEMORY) as span:
+            memory_spans.describe_search(span, task, options)
+            try:
+                answer = self._channel.call("Augment", request, self._augment_timeout_seconds)
+            except AuthError:
+                raise
+            except TransportError as error:
+                self._submissions.service_is_away = True
+                _log.warn(type(error).__name__, "The task goes on without memories: %s", error)
+                return read_degraded(span, task, error)
+            if answer.control:
+                caller.set_attribute(REFLECT_MEMORY_CONTROL, value=True)
+            self._submissions.service_is_away = False
+            return read_served(span, answer)
 
     def query_memories(
         self,
@@ -82,8 +87,12 @@ class MemoryCalls(ServiceCalls):
     ) -> list[Memory]:
         """The memories alone, best first. Arguments as in ``augment_with_memories``."""
         options = requests.build_retrieval_options(limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda)
-        answer = self._call("QueryMemories", requests.build_query(task, options))
-        return [codec.read_memory(memory) for memory in answer.memories]
+        request = requests.build_query(task, options)
+        with memory_spans.open_client_span(memory_spans.SEARCH_MEMORY) as span:
+            memory_spans.describe_search(span, task, options)
+            memories = [codec.read_memory(memory) for memory in self._call("QueryMemories", request).memories]
+            memory_spans.describe_found(span, memories, served=False)
+            return memories
 
     def create_memory(
         self,
@@ -95,8 +104,11 @@ class MemoryCalls(ServiceCalls):
         metadata: Mapping[str, Any] | None = None,
     ) -> Memory:
         """Store a memory written by hand: the kind of task it helps with, and the lesson."""
-        answer = self._call("CreateMemory", requests.build_create_memory(task, reflection, kind, success, metadata))
-        return codec.read_memory(answer.memory)
+        request = requests.build_create_memory(task, reflection, kind, success, metadata)
+        with memory_spans.open_client_span(memory_spans.CREATE_MEMORY) as span:
+            memory = codec.read_memory(self._call("CreateMemory", request).memory)
+            memory_spans.describe_created(span, memory)
+            return memory
 
     def get_memory(self, memory_id: str) -> Memory:
         """One memory."""

@@ -11,10 +11,12 @@ from typing import Final, Protocol
 
 from opentelemetry import trace
 
+from reflect_otel.capture import memory_spans
 from reflect_otel.capture.limited_log import LimitedLog
-from reflect_otel.client import codec, requests
+from reflect_otel.client import requests
 from reflect_otel.client.call_threads import run_in_thread
 from reflect_otel.client.run_record import Ending, read_ending
+from reflect_otel.client.served_memories import read_degraded, read_served
 from reflect_otel.client.submission import DISK_SECONDS, Submissions
 from reflect_otel.client.trace_context import TraceContext
 from reflect_otel.client.traced_run import TracedRun, TraceOptions
@@ -105,21 +107,22 @@ class RunRecorder:
 
     def _augment(self, run: TracedRun, request: wire.AugmentRequest) -> AugmentedTask:
         request.run_id = run.context.run_id
-        try:
-            with run.inside():
+        with run.inside(), memory_spans.open_client_span(memory_spans.SEARCH_MEMORY) as span:
+            memory_spans.describe_search(span, request.task, run.options.retrieval)
+            try:
                 answer = self._channel.call("Augment", request, self._augment_timeout_seconds)
-        except InvalidArgument as error:
-            if error.field.startswith("options"):
-                raise
-            _log.warn("task", "The task goes on without memories: %s", error)
-        except ReflectError as error:
-            run.service_was_away = isinstance(error, TransportError)
-            self._submissions.service_is_away = run.service_was_away
-            _log.warn(f"augment {type(error).__name__}", "The task goes on without memories: %s", error)
-        else:
+            except InvalidArgument as error:
+                if error.field.startswith("options"):
+                    raise
+                _log.warn("task", "The task goes on without memories: %s", error)
+                return read_degraded(span, run.context.task, error)
+            except ReflectError as error:
+                run.service_was_away = isinstance(error, TransportError)
+                self._submissions.service_is_away = run.service_was_away
+                _log.warn(f"augment {type(error).__name__}", "The task goes on without memories: %s", error)
+                return read_degraded(span, run.context.task, error)
             self._submissions.service_is_away = False
-            return codec.read_augmented(answer)
-        return AugmentedTask(augmented_task=run.context.task, degraded=True)
+            return read_served(span, answer)
 
     def _submit_and_wait(self, run: TracedRun, record: wire.CreateTraceRequest) -> None:
         if run.is_exported:

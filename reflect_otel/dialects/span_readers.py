@@ -22,7 +22,9 @@ from reflect_otel.ports import DialectReader
 GROUP: Final = "reflect_otel.dialects"
 
 _RUN_KEYS: Final = (keys.REFLECT_RUN_ID, keys.REFLECT_TASK, keys.REFLECT_FINAL_RESPONSE, keys.REFLECT_RUN_COMPLETE)
-_SET_UP: Final = frozenset({"create_agent", "create_memory_store"})
+_SET_UP: Final = frozenset(
+    {"create_agent", "create_memory_store", "search_memory", "create_memory", "update_memory", "upsert_memory"}
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ def find_readers() -> tuple[DialectReader, ...]:
 def is_agent_span(span: SpanRecord) -> bool:
     """True when the span tells of an agent's work in any dialect, by its attribute keys.
 
-    A span that only sets something up (``create_agent``) is none.
+    A span that only sets something up (``create_agent``), or looks into a memory before a run, is none.
     """
     attributes = span.attributes
     if any(key in attributes for key in _RUN_KEYS):

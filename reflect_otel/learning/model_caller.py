@@ -9,7 +9,7 @@ from typing import Final
 
 from reflect_otel.errors import BudgetSpent, ReflectError, TransportError, Unavailable
 from reflect_otel.learning.prompts import Prompt
-from reflect_otel.model.model_call import CallPurpose, Completion, ModelCall, ModelLimits
+from reflect_otel.model.model_call import UNDER_WAY, CallPurpose, Completion, ModelCall, ModelLimits
 from reflect_otel.ports import Clock, LanguageModel, ModelCallLedger
 
 MAX_PAUSE_SECONDS: Final = 300.0
@@ -20,7 +20,6 @@ _CHARACTERS_PER_TOKEN: Final = 3
 """On the safe side: the estimate is replaced by the real count after the call."""
 _SECOND_NS: Final = 1_000_000_000
 _DAY_NS: Final = 86_400 * _SECOND_NS
-_UNDER_WAY: Final = "under way"
 
 _log: Final = logging.getLogger(__name__)
 
@@ -94,7 +93,7 @@ class ModelCaller:
             model=self.model.model,
             input_tokens=len(prompt.system + prompt.user) // _CHARACTERS_PER_TOKEN,
             output_tokens=self._max_output_tokens,
-            error=_UNDER_WAY,
+            error=UNDER_WAY,
             started_ns=self._clock(),
         )
         call = replace(call, cost_usd=self._limits.cost_usd(call.input_tokens, call.output_tokens))

@@ -29,6 +29,10 @@ class ProjectSettingsTable:
         """The project's settings; the defaults where nothing was ever changed."""
         return self._settings.get(project_id, DEFAULTS)
 
+    def find_controlled(self) -> list[str]:
+        """Ids of the projects that have a control group."""
+        return sorted(name for name, settings in tuple(self._settings.items()) if settings.control_share > 0.0)
+
     def count_stopped(self) -> int:
         """Projects that serve no memories at the moment."""
         return sum(not settings.serving for settings in tuple(self._settings.values()))

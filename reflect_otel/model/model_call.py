@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+UNDER_WAY: Final = "under way"
+"""``ModelCall.error`` of a call that is being made."""
 
 
 class CallPurpose(StrEnum):

@@ -16,6 +16,7 @@ from reflect_otel.errors import DeadlineExceeded, InvalidArgument
 from reflect_otel.service.auth import Authenticator
 from reflect_otel.service.call import Call
 from reflect_otel.service.caller_trace import read_trace_id
+from reflect_otel.service.memory_rpc_spans import open_memory_span
 from reflect_otel.service.operations import Operations
 from reflect_otel.service.servicer import SERVICE, SERVICE_NAME, ReflectServicer
 from reflect_otel.service.status import abort
@@ -44,7 +45,9 @@ def _build_handler(
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     def answer(body: bytes, context: grpc.ServicerContext) -> Any:
         try:
-            return method(_open_call(context, authenticator), _parse(descriptor, body))
+            call, request = _open_call(context, authenticator), _parse(descriptor, body)
+            with open_memory_span(descriptor.name, call, request, lambda: _read_traceparent(context)) as describe:
+                return describe(method(call, request))
         except Exception as error:  # noqa: BLE001 - every error leaves as a status, logged there
             abort(context, error)
 
@@ -62,13 +65,16 @@ def _build_handler(
 def _open_call(context: Any, authenticator: Authenticator) -> Call:
     metadata = [(item.key, item.value) for item in context.invocation_metadata()]
     caller = authenticator.authenticate(metadata)
-    traceparent = next((value for key, value in metadata if key == "traceparent"), "")
     return Call(
         project_id=caller.project_id,
-        trace_id=read_trace_id(traceparent),
+        trace_id=read_trace_id(_read_traceparent(context)),
         remaining_seconds=_read_remaining_seconds(context),
         on_end=lambda callback: _run_at_end(context, callback),
     )
+
+
+def _read_traceparent(context: Any) -> str:
+    return next((item.value for item in context.invocation_metadata() if item.key == "traceparent"), "")
 
 
 def _read_remaining_seconds(context: Any) -> float | None:

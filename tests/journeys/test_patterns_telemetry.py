@@ -110,13 +110,21 @@ def test_without_set_output_the_conversation_is_that_of_the_spans(service, clien
 def test_the_teams_apm_gets_the_whole_run_and_no_content_from_us(service, client, tmp_path):
     printed, spans = run_agent(service, tmp_path, "ours", "inline")
     assert [span["name"] for span in spans] == [
+        "search_memory",
         "execute_tool refund_order",
         "chat gpt-5.4-mini",
         "invoke_agent support",
     ]
     root = spans[-1]
     assert {span["context"]["trace_id"] for span in spans} == {f"0x{printed['otel_trace_id']}"}
-    assert [span["parent_id"] for span in spans] == [root["context"]["span_id"], root["context"]["span_id"], None]
+    assert [span["parent_id"] for span in spans] == [*[root["context"]["span_id"]] * 3, None]
+    assert spans[0]["attributes"] == {
+        "gen_ai.operation.name": "search_memory",
+        "gen_ai.provider.name": "reflect-otel",
+        "reflect.retrieval.lambda": 0.5,
+        "gen_ai.memory.record.count": 0,
+        "reflect.run.id": printed["run_id"],
+    }
     assert root["attributes"] == {
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.name": "support",

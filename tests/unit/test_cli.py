@@ -101,6 +101,7 @@ def test_version_is_printed():
         (["runs", "--endpoint", "localhost:4317"], 3),
         (["serve", "--grpc-address", "0.0.0.0:4317", "--data-dir", "never-made"], 3),
         (["serve", "--api-key-file", "no-such-file"], 3),
+        (["serve", "--telemetry"], 3),
     ],
 )
 def test_wrong_input_is_refused_in_one_line_before_anything_is_sent(arguments, code):
