@@ -195,10 +195,7 @@ class RunStore(Protocol):
         """The stored trajectory. Raises NotFound when the run is unknown or has not been read yet."""
 
     def iter_trajectories(self, project_id: str, run_ids: Iterable[str]) -> Iterator[tuple[str, Trajectory]]:
-        """(run id, trajectory) in the order asked for; runs that have not been read are left out.
-
-        Cheaper than one by one where conversations have their beginning in common.
-        """
+        """(run id, trajectory) in the order asked for, what they share read once; unread runs are left out."""
 
     def count_runs(self) -> int:
         """Stored runs over all projects."""
