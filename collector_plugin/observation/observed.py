@@ -28,21 +28,10 @@ class ObservedOperations(Operations):
         super().__init__(**parts)
         self._telemetry = telemetry
 
-    def augment(
-        self,
-        project_id: str,
-        task: str,
-        options: RetrievalOptions,
-        *,
-        run_id: str = "",
-        trace_id: bytes | None = None,
-        is_explained: bool = False,
-    ) -> AugmentedTask:
-        """See ``Operations``."""
+    def augment(self, project_id: str, task: str, options: RetrievalOptions, **how: Any) -> AugmentedTask:
+        """See ``Operations``; ``how`` is passed on."""
         began = time.perf_counter()
-        augmented = super().augment(
-            project_id, task, options, run_id=run_id, trace_id=trace_id, is_explained=is_explained
-        )
+        augmented = super().augment(project_id, task, options, **how)
         self._telemetry.note_augmentation(project_id, augmented, time.perf_counter() - began)
         return augmented
 

@@ -15,8 +15,8 @@ from reflect_otel import attributes as keys
 from reflect_otel.capture import memory_spans
 from reflect_otel.client import codec
 from reflect_otel.model.memory import RetrievalOptions
+from reflect_otel.service.call import Call
 from reflect_otel.service.codec import read_options
-from reflect_otel.service.servicer import Call
 
 Describe: TypeAlias = Callable[[Any], Any]
 """Takes the response, tells the span about it, and gives it back."""
