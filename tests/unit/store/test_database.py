@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from reflect_otel.errors import SchemaMismatch, StoreError, StoreLocked
+from reflect_otel.model.lift import LiftScope
 from reflect_otel.store import schema
 from reflect_otel.store.database import CATALOG, Database
 from reflect_otel.store.duckdb_store import DuckDBStore
@@ -200,6 +201,21 @@ def test_the_vectors_of_a_database_of_schema_version_2_are_kept(path):
         (found,) = store.find_vectors()
         assert (found.embedder_id, list(found.task_vector), found.memory.id) == ("old@1", [1.0], "m")
         store.close()
+
+
+def test_what_was_served_before_there_was_a_control_group_is_not_compared(path):
+    path.parent.mkdir(exist_ok=True)
+    run_sql(
+        path,
+        *(script for version in range(1, 5) for script in schema.MIGRATIONS[version]),
+        "insert into schema_version values (4, 0)",
+        f"insert into servings values ('{PROJECT}', 'm', null, 'r', 1, 0.5, 0.5, 0.5, 7, 1, false)",
+    )
+    store = DuckDBStore(path)
+    store.write_runs([(build_run("r"), None)])
+    assert list(store.find_run(PROJECT, "r").served) == ["m"]
+    assert list(store.find_arm_counts(PROJECT, LiftScope.PROJECT)) == []
+    store.close()
 
 
 def test_an_interrupted_creation_leaves_nothing_that_is_taken_for_a_database(path):
