@@ -7,7 +7,12 @@ import typer
 
 from collector_plugin.cli_options import Json, examples
 
-models_app = typer.Typer(help="Local models: list them, install one.", no_args_is_help=True, rich_markup_mode=None)
+models_app = typer.Typer(
+    help="Local models: list them, install one.",
+    epilog=examples("reflect-otel models list", "reflect-otel models install minilm"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 ModelsDir = Annotated[
     Path | None,
     typer.Option(
