@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 from urllib.parse import unquote
 
-from reflect_otel.learning.credentials import has_credential
+from reflect_otel.learning.credentials import REDACTED, has_credential
 from reflect_otel.learning.danger_patterns import load_forms, load_overrides
 
 _ADDRESS: Final = "address"
@@ -26,6 +26,8 @@ _LOOK_ALIKES: Final = str.maketrans(
     "аеорсухіјѕԁɡһӏьвкмнтгпАВЕКМНОРСТУХІЈЅοαεινρτυχκΑΒΕΖΗΙΚΜΝΟΡΤΥΧіɑɩɪ",
     "aeopcyxijsdghlbbkmhtrnABEKMHOPCTYXIJSoaeivptuxkABEZHIKMNOPTYXiaii",
 )
+_DEFUSED: Final = str.maketrans("‹›⟦⟧", "<>[]")
+"""What ``augmentation.neutralise`` writes for the characters that have a meaning to models."""
 _LEET: Final = str.maketrans("013457@$!|", "oieastasii")
 _SPACED_LETTERS: Final = re.compile(r"\b\w(?:[\s._*~|/-]\w){5,}\b")
 _BASE64: Final = re.compile(r"(?<![\w/+])[A-Za-z0-9+/_-]{16,}={0,2}")
@@ -46,13 +48,12 @@ def find_dangers(text: str, allowed_hosts: Collection[str] = ()) -> tuple[str, .
     """
     seen = text[:_LONGEST_INPUT]
     plain = _without_hidden(unicodedata.normalize("NFKC", seen))
-    alike = plain.translate(_LOOK_ALIKES)
-    forms = (plain,) if alike == plain else (plain, alike)
+    forms = tuple(dict.fromkeys((plain, plain.translate(_LOOK_ALIKES), plain.translate(_DEFUSED))))
     dangers = {"hidden characters": _has_hidden(seen), "look-alike letters": _has_look_alikes(seen)}
     for name, pattern in load_forms().items():
         found = itertools.chain.from_iterable(map(pattern.finditer, forms))
         dangers[name] = any(name != _ADDRESS or not _is_allowed(match, allowed_hosts) for match in found)
-    dangers["credential"] = any(map(has_credential, forms))
+    dangers["credential"] = any(REDACTED in form or has_credential(form) for form in forms)
     dangers["instruction override"] = any(
         map(load_overrides().search, itertools.chain.from_iterable(map(_readings, forms)))
     )

@@ -16,6 +16,7 @@ from reflect_otel.model.memory import (
 from reflect_otel.model.notes import strip_notes
 from reflect_otel.model.reflection import LearningInput, Reflection
 from reflect_otel.model.trajectory import Role, TerminationReason, Trajectory
+from reflect_otel.providers.run_contrast import find_differences
 from reflect_otel.providers.tool_facts import (
     Call,
     Effect,
@@ -38,11 +39,14 @@ _MOST_CHECKED: Final = 50
 """Calls looked at one by one: a run may hold thousands."""
 _MOST_NAMES: Final = 7
 _MOST_RECOVERIES: Final = 2
+_MOST_DIFFERENCES: Final = 3
 
 _GREETING: Final = re.compile(
     r"^(?:(?:hi|hello|hey|good \w+|dear \w+)(?: there| all| team)?\s*[,.!:–-]+\s*)+", re.IGNORECASE
 )
 _VALUE: Final = re.compile(r"https?://\S+|\S+@\S+|#?[\w./:-]*\d[\w./:-]*")
+_IDENTIFIER: Final = re.compile(r"https?://\S+|www\.\S+|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}|#[\w-]*\d[\w-]*|\b(?=\w*\d\w*\d\w*\d)[\w-]{6,}")
+"""What a reviewer names of the one task: addresses, and words of six characters or more with three digits."""
 _PROPER_NAME: Final = re.compile(r"(?<=[a-z,;] )(?!I\b)[A-Z][\w’'-]*[a-z](?:\s+[A-Z][\w’'-]*[a-z])*|\b[A-Z]{3}\b")
 _STOPPED: Final = {
     TerminationReason.TRUNCATION: "it was cut off at a length limit",
@@ -59,17 +63,18 @@ class OfflineReflector:
     name = "offline"
 
     def reflect(self, lesson: LearningInput) -> Reflection | None:
-        """A strategy after a pass, a pitfall after a failure, or ``None`` when the run shows nothing."""
+        """A strategy or contrast after a pass, a pitfall after a failure, ``None`` when the run shows nothing."""
         calls = read_calls(lesson.trajectory)
         passed = lesson.result is ReviewResult.PASS
-        said = _strategy(lesson, calls) if passed else _pitfall(lesson, calls)
+        differences = _contrast(lesson)
+        said = differences or (_strategy(lesson, calls) if passed else _pitfall(lesson, calls))
         told = _feedback(lesson)
         if not said and not told:
             return None
         text = _within(LONGEST_TEXT, [_applies_to(lesson.task), told, *said])
         if text in lesson.served_texts:
             return None
-        kind = MemoryKind.STRATEGY if passed else MemoryKind.PITFALL
+        kind = MemoryKind.CONTRAST if differences else MemoryKind.STRATEGY if passed else MemoryKind.PITFALL
         return Reflection(kind=kind, text=text, evidence_steps=_steps(lesson.trajectory, calls))
 
 
@@ -114,6 +119,14 @@ def _ordered(calls: Sequence[Call]) -> str:
     return (
         f"what worked was {names[0]} alone." if len(names) == 1 else f"what worked was {_listed(names, ', then ')}."
     )
+
+
+def _contrast(lesson: LearningInput) -> list[str]:
+    """What made the difference to an earlier failure of nearly the same task."""
+    if lesson.failed_run is None or lesson.result is not ReviewResult.PASS:
+        return []
+    differences = find_differences(lesson.trajectory, lesson.failed_run.trajectory)[:_MOST_DIFFERENCES]
+    return ["of two tries one passed and one failed.", *differences] if differences else []
 
 
 # --- after a failure ------------------------------------------------------------------------------------
@@ -215,7 +228,7 @@ def _feedback(lesson: LearningInput) -> str:
     text = " ".join(strip_notes(lesson.feedback or "").split())
     if not text:
         return ""
-    text = _cut(text, _LONGEST_FEEDBACK)
+    text = _cut(_IDENTIFIER.sub("…", text[:_LONGEST_READ]), _LONGEST_FEEDBACK)
     return f"the reviewer says: {text}" + ("" if text[-1] in ".!?…" else ".")
 
 

@@ -13,7 +13,7 @@ from reflect_otel.model.memory import (
     ReviewResult,
 )
 from reflect_otel.model.notes import NOTES_START
-from reflect_otel.model.reflection import LearningInput
+from reflect_otel.model.reflection import FailedRun, LearningInput
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import (
     ExecutionMetrics,
@@ -145,6 +145,46 @@ def test_evidence_points_to_the_steps_of_the_calls():
     assert reflect(trajectory(ASKED, calls("get"), calls("book")), PASS).evidence_steps == (1,)
 
 
+# --- contrast -------------------------------------------------------------------------------------------
+
+
+def contrast(passed, failed, result=PASS):
+    return reflect(passed, result, failed_run=FailedRun(run_id="f", trajectory=failed))
+
+
+def test_a_contrast_names_what_only_the_passed_run_did():
+    failed = trajectory(ASKED, says("I cannot."), calls("transfer_to_human"))
+    passed = trajectory(ASKED, calls("get_fares"), says("Book it?"), user("yes"), calls("book_flight", amount=1))
+    lesson = contrast(passed, failed)
+    assert lesson.kind is MemoryKind.CONTRAST
+    assert "The passed run used book_flight where the failed one used transfer_to_human." in lesson.text
+    assert "The passed run also looked things up with get_fares." in lesson.text
+
+
+def test_a_contrast_names_the_confirmation_the_arguments_and_the_error_that_was_got_past():
+    failed = trajectory(ASKED, calls("find", "!no such user"), calls("book_flight", seats=["1A"]))
+    passed = trajectory(
+        ASKED, calls("find"), says("Book it?"), user("yes"), calls("book_flight", seats=["1A", "2B"], bags=1)
+    )
+    text = contrast(passed, failed).text
+    assert "The passed run had the user confirm right before book_flight; the failed one did not." in text
+    assert "book_flight passed with other seats, bags than in the failed run." in text
+    assert "2B" not in text
+
+
+def test_a_contrast_tells_that_a_part_was_left_out_without_the_number():
+    failed = trajectory(ASKED, calls("book_flight", day="a"))
+    passed = trajectory(ASKED, calls("book_flight", day="a"), calls("book_flight", "ok", "d", day="b"))
+    assert "called book_flight less often than was needed" in contrast(passed, failed).text
+
+
+def test_runs_without_a_difference_in_their_calls_give_the_plain_lesson():
+    run = trajectory(ASKED, calls("get_fares"), calls("book_flight"))
+    assert contrast(run, run).kind is MemoryKind.STRATEGY
+    assert contrast(run, trajectory(ASKED, calls("other")), FAIL).kind is MemoryKind.PITFALL
+    assert contrast(trajectory(ASKED, says("42.")), trajectory(ASKED, says("41."))).kind is MemoryKind.STRATEGY
+
+
 # --- silent ---------------------------------------------------------------------------------------------
 
 
@@ -167,6 +207,12 @@ def test_a_conversation_without_tools_teaches_what_was_asked_first():
 def test_a_lesson_that_was_served_to_the_run_is_not_drawn_again():
     run = trajectory(ASKED, says("42."))
     assert reflect(run, PASS, served_texts=(reflect(run, PASS).text,)) is None
+
+
+def test_addresses_and_ids_that_a_reviewer_names_are_left_out():
+    run = trajectory(ASKED, says("ok"))
+    text = reflect(run, FAIL, feedback="Order #W5490111 of jo@example.com: see https://x.example/1 for what Q3 missed.").text
+    assert "the reviewer says: Order … of … see … for what Q3 missed." in text
 
 
 # --- plain ----------------------------------------------------------------------------------------------
