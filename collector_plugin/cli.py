@@ -59,6 +59,7 @@ def _options(
         "reflect-otel serve --data-dir ./data",
         "reflect-otel serve --grpc-address 0.0.0.0:4317 --api-key-file keys.txt",
         "OTEL_EXPORTER_OTLP_ENDPOINT=http://apm:4317 reflect-otel serve --telemetry",
+        "OPENAI_API_KEY=... reflect-otel serve --reflector openai:MODEL --daily-usd 2 --model-price 0.4:1.6",
     )
 )
 def serve(

@@ -45,7 +45,9 @@ _GREETING: Final = re.compile(
     r"^(?:(?:hi|hello|hey|good \w+|dear \w+)(?: there| all| team)?\s*[,.!:–-]+\s*)+", re.IGNORECASE
 )
 _VALUE: Final = re.compile(r"https?://\S+|\S+@\S+|#?[\w./:-]*\d[\w./:-]*")
-_IDENTIFIER: Final = re.compile(r"https?://\S+|www\.\S+|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}|#[\w-]*\d[\w-]*|\b(?=\w*\d\w*\d\w*\d)[\w-]{6,}")
+_IDENTIFIER: Final = re.compile(
+    r"https?://\S+|www\.\S+|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}|#[\w-]*\d[\w-]*|\b(?=\w*\d\w*\d\w*\d)[\w-]{6,}"
+)
 """What a reviewer names of the one task: addresses, and words of six characters or more with three digits."""
 _PROPER_NAME: Final = re.compile(r"(?<=[a-z,;] )(?!I\b)[A-Z][\w’'-]*[a-z](?:\s+[A-Z][\w’'-]*[a-z])*|\b[A-Z]{3}\b")
 _STOPPED: Final = {

@@ -211,8 +211,8 @@ def test_a_lesson_that_was_served_to_the_run_is_not_drawn_again():
 
 def test_addresses_and_ids_that_a_reviewer_names_are_left_out():
     run = trajectory(ASKED, says("ok"))
-    text = reflect(run, FAIL, feedback="Order #W5490111 of jo@example.com: see https://x.example/1 for what Q3 missed.").text
-    assert "the reviewer says: Order … of … see … for what Q3 missed." in text
+    told = "Order #W5490111 of jo@example.com: see https://x.example/1 for what Q3 missed."
+    assert "the reviewer says: Order … of …: see … for what Q3 missed." in reflect(run, FAIL, feedback=told).text
 
 
 # --- plain ----------------------------------------------------------------------------------------------
