@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from collector_plugin.cli_memories import add_governance
 from collector_plugin.cli_models import models_app
 from collector_plugin.cli_options import (
     DEFAULT_ENDPOINT,
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+add_governance(app)
 app.add_typer(settings_app, name="settings")
 app.add_typer(models_app, name="models")
 app.command(epilog=LIFT_EXAMPLES)(lift)
@@ -312,26 +314,6 @@ def unreview(
     from collector_plugin.commands.runs import run_unreview
 
     run_unreview(Connection(endpoint, api_key, project), run_id, source, name, identifier, as_json=json)
-
-
-@app.command(
-    epilog=examples(
-        "reflect-otel memories",
-        "reflect-otel memories --json --limit 1000",
-    )
-)
-def memories(
-    limit: Limit = 50,
-    json: Json = False,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    api_key: ApiKey = None,
-    project: Project = DEFAULT_PROJECT,
-) -> None:
-    """List memories, newest first, with utility and origin."""
-    from collector_plugin.commands.connection import Connection
-    from collector_plugin.commands.memories import run_memories
-
-    run_memories(Connection(endpoint, api_key, project), limit, as_json=json)
 
 
 @app.command(

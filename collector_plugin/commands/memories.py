@@ -7,11 +7,13 @@ from typing import Final
 
 from collector_plugin.commands.connection import Connection
 from collector_plugin.terminal import Column, build_console, build_table, print_json
+from reflect_otel.client.governance_codec import MemoryWish
 from reflect_otel.model.memory import Memory
 
 MEMORY_COLUMNS: Final = (
     Column("memory"),
     Column("kind"),
+    Column("status", wide_only=True),
     Column("utility", number=True),
     Column("passed"),
     Column("from run", wide_only=True),
@@ -19,20 +21,22 @@ MEMORY_COLUMNS: Final = (
 )
 
 
-def run_memories(connection: Connection, limit: int, *, as_json: bool) -> None:
-    """Print the newest memories.
+def run_memories(connection: Connection, only: MemoryWish, limit: int, *, as_json: bool) -> None:
+    """Print the newest memories that pass the filter.
 
     Raises:
         TransportError: when the service does not answer.
     """
     with connection.open() as client:
-        memories = list(islice(client.iter_memories(), limit))
+        memories = list(islice(client.iter_memories(**only), limit))
     if as_json:
         print_json(*memories)
         return
     console = build_console()
     console.print(build_table(MEMORY_COLUMNS, map(build_memory_row, memories), width=console.width))
-    if not memories:
+    if not memories and any(only.values()):
+        print("No such memories.", file=sys.stderr)
+    elif not memories:
         print(
             "No memories yet. They come from reviewed runs: `reflect-otel review ID --result pass`.", file=sys.stderr
         )
@@ -43,4 +47,12 @@ def run_memories(connection: Connection, limit: int, *, as_json: bool) -> None:
 def build_memory_row(memory: Memory) -> Sequence[object]:
     """The cells of ``MEMORY_COLUMNS``."""
     passed = f"{memory.passes} of {memory.uses}" if memory.uses else None
-    return memory.id, memory.kind.value, memory.utility, passed, memory.created_from, memory.reflection
+    return (
+        memory.id,
+        memory.kind.value,
+        memory.status.value,
+        memory.utility,
+        passed,
+        memory.created_from,
+        memory.reflection,
+    )

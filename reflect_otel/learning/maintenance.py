@@ -98,7 +98,7 @@ class Maintenance:
         return total
 
     def _work(self) -> None:
-        pause_seconds = _FIRST_ROUND_SECONDS
+        pause_seconds = min(_FIRST_ROUND_SECONDS, self._interval_seconds)
         while not self._stopping.wait(pause_seconds):
             try:
                 self.run_round()

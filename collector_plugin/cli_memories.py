@@ -1,0 +1,236 @@
+"""The commands about which memories may be served: options here, the work in ``collector_plugin.commands``."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
+
+import typer
+
+from collector_plugin.cli_options import (
+    DEFAULT_ENDPOINT,
+    DEFAULT_PROJECT,
+    ApiKey,
+    Endpoint,
+    Json,
+    Limit,
+    Project,
+    examples,
+)
+
+MemoryIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Memory ids.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the memories.")]
+Memories = Annotated[list[str] | None, typer.Option("--memory", metavar="ID", help="A bad memory; repeatable.")]
+Runs = Annotated[list[str] | None, typer.Option("--run", metavar="ID", help="A bad run; repeatable.")]
+Author = Annotated[str, typer.Option("--author", metavar="USER", help="Every run made for this end user (user.id).")]
+Since = Annotated[
+    datetime | None, typer.Option("--since", metavar="TIME", help="Memories stored from this time on, UTC.")
+]
+Until = Annotated[datetime | None, typer.Option("--until", metavar="TIME", help="Memories stored before this time.")]
+
+_EXAMPLES: Final = examples(
+    "reflect-otel memories",
+    "reflect-otel memories --status quarantined --json",
+    "reflect-otel memories --alarmed",
+    "reflect-otel memories show mem-5896a51f0dabc5ee82ea",
+    "reflect-otel memories quarantine mem-5896a51f0dabc5ee82ea --reason 'refunds without asking'",
+)
+
+memories_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+
+
+@memories_app.callback(epilog=_EXAMPLES)
+def memories(
+    context: typer.Context,
+    status: Annotated[
+        Literal["any", "active", "merged", "archived", "quarantined"], typer.Option(help="Only of this status.")
+    ] = "any",
+    kind: Annotated[
+        Literal["any", "strategy", "pitfall", "contrast"], typer.Option(help="Only of this kind.")
+    ] = "any",
+    agent: Annotated[str | None, typer.Option(help="Only of this agent.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only drawn from this run.")] = None,
+    author: Annotated[str | None, typer.Option(help="Only drawn from runs of this end user.")] = None,
+    alarmed: Annotated[bool, typer.Option("--alarmed", help="Only where the utility has jumped.")] = False,
+    limit: Limit = 50,
+    json: Json = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """List memories, newest first, with utility and origin; or look into one, or act on some."""
+    if context.invoked_subcommand is not None:
+        return
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.memories import run_memories
+    from reflect_otel.client.governance_codec import MemoryWish
+
+    only = MemoryWish(
+        status=None if status == "any" else status,
+        kind=None if kind == "any" else kind,
+        agent=agent,
+        source_run_id=run,
+        author=author,
+        alarmed=alarmed,
+    )
+    run_memories(Connection(endpoint, api_key, project), only, limit, as_json=json)
+
+
+@memories_app.command(epilog=_EXAMPLES)
+def show(
+    memory_id: Annotated[str, typer.Argument(metavar="ID", help="Memory id.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Most runs to print.")] = 50,
+    json: Json = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """Show where a memory comes from, its status and why, and how each run has moved its utility."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.governance import run_show
+
+    run_show(Connection(endpoint, api_key, project), memory_id, limit, as_json=json)
+
+
+def _add_action(name: str, help_text: str) -> None:
+    @memories_app.command(name=name, help=help_text, epilog=_EXAMPLES)
+    def act(
+        memory_ids: MemoryIds,
+        reason: Reason = "",
+        json: Json = False,
+        endpoint: Endpoint = DEFAULT_ENDPOINT,
+        api_key: ApiKey = None,
+        project: Project = DEFAULT_PROJECT,
+    ) -> None:
+        from collector_plugin.commands.connection import Connection
+        from collector_plugin.commands.governance import run_action
+
+        run_action(Connection(endpoint, api_key, project), memory_ids, name, reason, as_json=json)
+
+
+_add_action(
+    "quarantine", "Stop serving these memories: they are not trusted. `reflect-otel quarantine` goes further."
+)
+_add_action("release", "Put quarantined memories back to what they were.")
+_add_action("archive", "Stop serving these memories: they are not needed.")
+_add_action("restore", "Serve archived memories again; they are not archived by rule any more.")
+_add_action("pin", "Never archive these memories, merge them away, or let untried ones take their place.")
+_add_action("unpin", "Treat these memories like any other again.")
+
+
+@memories_app.command(epilog=_EXAMPLES)
+def delete(
+    memory_ids: MemoryIds,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """Delete memories for good, with their ledger; unknown ids are ignored."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.governance import run_delete
+
+    run_delete(Connection(endpoint, api_key, project), memory_ids)
+
+
+def blast_radius(
+    memory: Memories = None,
+    run: Runs = None,
+    author: Author = "",
+    since: Since = None,
+    until: Until = None,
+    json: Json = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """List every memory and run that something bad has reached; changes nothing."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.governance import run_blast_radius
+
+    origin = _origin(memory, run, author, since, until)
+    run_blast_radius(Connection(endpoint, api_key, project), origin, as_json=json)
+
+
+def quarantine(
+    memory: Memories = None,
+    run: Runs = None,
+    author: Author = "",
+    since: Since = None,
+    until: Until = None,
+    reason: Reason = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """Take a whole blast radius out: its memories are not served, its runs do not count, until released."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.governance import run_blast_radius, run_quarantine
+
+    origin = _origin(memory, run, author, since, until)
+    connection = Connection(endpoint, api_key, project)
+    if not yes:
+        run_blast_radius(connection, origin, as_json=False)
+        typer.confirm("Quarantine all of these?", abort=True)
+    run_quarantine(connection, origin, reason, as_json=json)
+
+
+def quarantines(
+    open_only: Annotated[bool, typer.Option("--open", help="Only those that are not released.")] = False,
+    json: Json = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """List quarantines, newest first."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.governance import run_quarantines
+
+    run_quarantines(Connection(endpoint, api_key, project), open_only=open_only, as_json=json)
+
+
+def release(
+    quarantine_id: Annotated[str, typer.Argument(metavar="ID", help="Quarantine id.")],
+    json: Json = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """Put everything back that no other quarantine holds."""
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.governance import run_release
+
+    run_release(Connection(endpoint, api_key, project), quarantine_id, as_json=json)
+
+
+def add_governance(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(memories_app, name="memories")
+    app.command(
+        name="blast-radius",
+        epilog=examples(
+            "reflect-otel blast-radius --memory mem-5896a51f0dabc5ee82ea",
+            "reflect-otel blast-radius --author mallory --json",
+            "reflect-otel blast-radius --since 2026-05-17T09:00:00 --until 2026-05-17T10:00:00",
+        ),
+    )(blast_radius)
+    app.command(epilog=examples("reflect-otel quarantine --run my-run-7 --reason 'poisoned page'"))(quarantine)
+    app.command(epilog=examples("reflect-otel quarantines --open"))(quarantines)
+    app.command(epilog=examples("reflect-otel release 5896a51f0dabc5ee82ea6b6a9ea296e4"))(release)
+
+
+def _origin(
+    memory: list[str] | None, run: list[str] | None, author: str, since: datetime | None, until: datetime | None
+) -> dict[str, object]:
+    return {
+        "memory_ids": memory or [],
+        "run_ids": run or [],
+        "author": author,
+        "since_ns": _nanoseconds(since),
+        "until_ns": _nanoseconds(until),
+    }
+
+
+def _nanoseconds(moment: datetime | None) -> int:
+    if moment is None:
+        return 0
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
