@@ -45,7 +45,7 @@ class ProjectSettings:
         memory_quota: memories the project may hold before the least useful are archived.
         author_quota_per_hour: new memories an author may cause in an hour.
         reviewer_weights: weight in [0, 1] of reviews by source (``llm``) or by ``source:identifier``.
-        spend_ceiling_usd: what reflection by a language model may cost, US dollars.
+        spend_ceiling_usd: what language models may cost in a UTC day, US dollars; needs the service's prices.
         review_names: evaluations that count as reviews, lower case; empty = the service's.
         pass_score: an evaluation without a pass/fail label passes from this score up.
         serving_stopped_reason: why no memory is served; empty while they are.
