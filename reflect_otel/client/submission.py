@@ -232,6 +232,9 @@ class Submissions:
             return False
         except ReflectError as error:
             self._ledger.note_dropped(1, str(error))
+        except Exception as error:  # noqa: BLE001 - the thread must outlive it, such as a channel closed meanwhile
+            _log.warn("unexpected", "A run record will be sent later: %r", error)
+            return False
         with self._changed:
             if self._waiting and self._waiting[0] is waiting:
                 self._take_first()
@@ -244,8 +247,8 @@ class Submissions:
         within = context.attach(waiting.within)
         try:
             self.send(waiting.record, _SEND_SECONDS if self._outbox is None else self._try_seconds)
-        except TransportError:
-            if self._outbox is None or not self._outbox.keep([waiting]):
+        except (TransportError, ValueError) as error:
+            if isinstance(error, InvalidArgument) or self._outbox is None or not self._outbox.keep([waiting]):
                 raise
         finally:
             context.detach(within)

@@ -330,6 +330,26 @@ class Away:
         pass
 
 
+class Closing(Away):
+    """A way that is closed while a record is on it, as gRPC words it."""
+
+    calls = 0
+
+    def call(self, method, request, timeout_seconds):
+        self.calls += 1
+        if self.calls < 3:
+            raise ValueError("Cannot invoke RPC on closed channel!")
+
+
+def test_the_worker_outlives_what_nobody_expected():
+    way = Closing()
+    submissions = Submissions(way, 0.1)
+    submissions.submit_later(wire.CreateTraceRequest(trace_id="run-1"))
+    wait_until(lambda: submissions.waiting == 0)
+    assert (way.calls, submissions.status.delivered, submissions.status.dropped) == (3, 1, 0)
+    submissions.close(0)
+
+
 def test_waiting_records_are_bounded_in_bytes_and_the_oldest_go_first():
     submissions = Submissions(Away(), 0.1, max_waiting_bytes=10_000)
     for number in range(30):
