@@ -6,6 +6,7 @@ May import ``ports``, ``model``, ``attributes``, ``errors`` and pytest.
 
 from reflect_otel.testing.conformance.embedder import EmbedderConformance
 from reflect_otel.testing.conformance.families import MemoryFamilyConformance
+from reflect_otel.testing.conformance.governance import GovernanceConformance
 from reflect_otel.testing.conformance.lift import LiftStoreConformance
 from reflect_otel.testing.conformance.memories import MemoryStoreConformance
 from reflect_otel.testing.conformance.model_calls import ModelCallLedgerConformance
@@ -27,5 +28,6 @@ class StoreConformance(
     ModelCallLedgerConformance,
     ProjectStoreConformance,
     LiftStoreConformance,
+    GovernanceConformance,
 ):
     """The whole ``Store`` port. Subclass it as ``Test...`` and override ``open_store``."""
