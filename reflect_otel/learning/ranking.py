@@ -87,6 +87,16 @@ def judge(ranked: Iterable[Candidate]) -> list[tuple[Candidate, LeftOut | None]]
     return judged
 
 
+def spare_pinned(guarded: Sequence[Candidate], count: int) -> list[Candidate]:
+    """The same candidates, untried ones behind those pinned ones whose places among ``count`` they would take."""
+    settled = [candidate for candidate in guarded if candidate.is_tried or candidate.memory.pinned][:count]
+    pinned = {candidate.memory.id for candidate in settled if candidate.memory.pinned}
+    end = max((at for at, candidate in enumerate(guarded, 1) if candidate.memory.id in pinned), default=0)
+    untried = [item for item in guarded[:end] if not (item.is_tried or item.memory.pinned)]
+    moved = {candidate.memory.id for candidate in untried}
+    return [*(item for item in guarded[:end] if item.memory.id not in moved), *untried, *guarded[end:]]
+
+
 def diversify(ranked: Sequence[Candidate], count: int, mmr_lambda: float) -> list[Candidate]:
     """The first ``count`` by maximal marginal relevance; with ``mmr_lambda`` 1 the ranking as it is.
 

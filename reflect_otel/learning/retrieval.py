@@ -13,7 +13,15 @@ from reflect_otel.errors import InvalidArgument
 from reflect_otel.learning.augmentation import build_notes
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.query_embeddings import QueryEmbeddings
-from reflect_otel.learning.ranking import build_candidate, distinct_texts, diversify, guard, nearest_of_each, rank
+from reflect_otel.learning.ranking import (
+    build_candidate,
+    distinct_texts,
+    diversify,
+    guard,
+    nearest_of_each,
+    rank,
+    spare_pinned,
+)
 from reflect_otel.learning.selection import Recall, Selection, explain, holds_metadata
 from reflect_otel.model.memory import AugmentedTask, Memory, RetrievalOptions
 from reflect_otel.model.notes import strip_notes
@@ -79,7 +87,7 @@ class Retriever:
         guarded = ranked if options.lambda_ in {0.0, 1.0} else guard(ranked)
         places = self._settings.max_injected if options.max_injected is None else options.max_injected
         most = min(options.limit, places)
-        chosen = diversify(guarded, most, options.mmr_lambda)
+        chosen = diversify(spare_pinned(guarded, most), most, options.mmr_lambda)
         notes = build_notes([candidate.build_memory() for candidate in chosen])
         augmented = AugmentedTask(augmented_task=notes.append_to(task), memories=notes.memories)
         if not is_explained:

@@ -90,9 +90,11 @@ class GovernanceConformance(StoreCase):
         event = UtilityEvent(memory_id="noted", run_id="gone", reward=1.0)
         store.write_change(PROJECT, GovernanceChange(events=[event]))
         found = store.find_runs_served(PROJECT, ["noted", "kept"])
-        assert {run_id: list(ids) for run_id, ids in found.items()} == dict.fromkeys(
-            ("gone", "named", "r"), ["noted"]
-        )
+        assert {run_id: list(ids) for run_id, ids in found.items()} == {
+            "gone": ["noted"],
+            "named": ["noted"],
+            "r": ["noted"],
+        }
         assert store.find_runs_served(OTHER_PROJECT, ["noted"]) == {}
 
     def test_memories_are_found_by_where_they_come_from(self, store: Store) -> None:

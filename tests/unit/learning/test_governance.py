@@ -288,6 +288,17 @@ def test_the_history_of_a_memory_names_every_run_review_and_step(world):
     assert len(govern(world).get_history(PROJECT, good.id, 1).entries) == 1
 
 
+def test_an_untried_memory_does_not_take_the_place_of_a_pinned_one(world):
+    pinned = world.learn("a", "Refund a broken lamp of a customer", "fail", "Something about lamps.")
+    for number in range(2):
+        world.learn(f"r{number}", "x", "pass" if number else "fail", served=[pinned.id])
+    untried = world.learn("b", REFUND, "fail", "Entirely different words here.")
+    assert [memory.id for memory in world.augment(REFUND, max_injected=1).memories] == [untried.id]
+    govern(world).update_memories(PROJECT, [pinned.id], MemoryAction.PIN, "")
+    assert [memory.id for memory in world.augment(REFUND, max_injected=1).memories] == [pinned.id]
+    assert {memory.id for memory in world.augment(REFUND, max_injected=2).memories} == {pinned.id, untried.id}
+
+
 # --- what is archived and rationed ----------------------------------------------------------------------
 
 
