@@ -23,6 +23,7 @@ from reflect_otel.learning.ranking import (
     spare_pinned,
 )
 from reflect_otel.learning.selection import Recall, Selection, explain, holds_metadata
+from reflect_otel.learning.serving_embedder import pin
 from reflect_otel.model.memory import AugmentedTask, Memory, RetrievalOptions
 from reflect_otel.model.notes import strip_notes
 from reflect_otel.ports import Clock, Embedder, Settings
@@ -120,8 +121,18 @@ class Retriever:
             ConfigError: the embedder's endpoint refuses the call.
         """
         check_options(options)
-        if not self._table.count(project_id, self._embedder.id):
-            return Recall(embedder_id=self._embedder.id, gate=self._embedder.gate)
+        while True:
+            recall = self._recall(project_id, task, options, one_per_text, timeout_seconds)
+            # an embedder exchanged in the middle takes its index along: what was found in it counts for nothing
+            if recall.embedder_id == self._embedder.id:
+                return recall
+
+    def _recall(
+        self, project_id: str, task: str, options: RetrievalOptions, one_per_text: bool, timeout_seconds: float | None
+    ) -> Recall:
+        embedder = pin(self._embedder)
+        if not self._table.count(project_id, embedder.id):
+            return Recall(embedder_id=embedder.id, gate=embedder.gate)
         query = self._queries.embed(strip_notes(task), timeout_seconds)
         size = self._table.count(project_id, query.embedder_id)
         floor = query.gate if options.similarity_threshold is None else options.similarity_threshold

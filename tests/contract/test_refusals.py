@@ -93,6 +93,8 @@ def test_a_closed_client_says_so_and_may_be_closed_again(address, project):
 class Failing:
     """Operations that end in one error."""
 
+    governance = None
+
     def __init__(self, error):
         self._error = error
 

@@ -45,7 +45,11 @@ def test_a_run_is_listed_shown_reviewed_and_learned_from(service, run_id):
     assert [message["role"] for message in shown["trajectory"]] == ["user", "assistant"]
 
     (memory,) = map(json.loads, reflect_otel(service.url, "memories", "--json").stdout.splitlines())
-    assert memory["created_from"] == run_id
+    assert (memory["created_from"], memory["status"]) == (run_id, "quarantined")
+    assert "hidden characters" in memory["status_reason"]
+    augmented = json.loads(reflect_otel(service.url, "augment", HOSTILE_TASK, "--json").stdout)
+    assert augmented["memories"] == []
+    assert reflect_otel(service.url, "memories", "release", memory["id"]).returncode == 0
     augmented = json.loads(reflect_otel(service.url, "augment", HOSTILE_TASK, "--json").stdout)
     assert [found["id"] for found in augmented["memories"]] == [memory["id"]]
 
@@ -94,7 +98,7 @@ def test_an_unknown_run_is_exit_code_6(service):
 def test_an_explained_augmentation_shows_what_was_left_out_and_why(service):
     with ReflectClient(service.url, project_id="explained") as client:
         for number in range(2):
-            client.create_memory(f"Water the tulips {number}", f"Tulips lesson {number}\x1b[2J")
+            client.create_memory(f"Water the tulips {number}", f"Tulips lesson {number}")
     asked = ["augment", "Water the tulips", "--explain", "--project", "explained"]
     told = reflect_otel(service.url, *asked)
     assert "one untried is enough" in told.stdout
