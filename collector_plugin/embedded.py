@@ -130,6 +130,7 @@ class EmbeddedTransport:
             project_id=self._caller.project_id,
             trace_id=span_context.trace_id.to_bytes(16, "big") if span_context.is_valid else None,
             remaining_seconds=timeout_seconds,
+            answer_seconds=timeout_seconds,  # an answer within the process needs no time to arrive
             on_end=on_end,
         )
 

@@ -2,10 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
-
-_ANSWER_SHARE: Final = 0.95
-"""Share of the caller's time that may be waited away, so that the answer still reaches it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,15 +12,12 @@ class Call:
         project_id: decided by the credential.
         trace_id: 16 bytes of the caller's W3C trace, or ``None``.
         remaining_seconds: until the caller's deadline, ``None`` when it set none.
+        answer_seconds: how long may be waited so that the answer still reaches the caller; ``None`` as above.
         on_end: registers what to do when the call ends in any way; runs it at once when it has ended already.
     """
 
     project_id: str
     trace_id: bytes | None
     remaining_seconds: float | None
+    answer_seconds: float | None
     on_end: Callable[[Callable[[], None]], None]
-
-    @property
-    def answer_seconds(self) -> float | None:
-        """How long may be waited so that the answer still reaches the caller; ``None`` when it set no deadline."""
-        return None if self.remaining_seconds is None else self.remaining_seconds * _ANSWER_SHARE

@@ -21,6 +21,9 @@ from reflect_otel.service.operations import Operations
 from reflect_otel.service.servicer import SERVICE, SERVICE_NAME, ReflectServicer
 from reflect_otel.service.status import abort
 
+_ANSWER_SHARE: Final = 0.95
+"""Share of the caller's time that may be waited away, so that the answer still reaches it over the network."""
+
 _LONGEST_DEADLINE_SECONDS: Final = 24 * 3600.0
 
 
@@ -65,10 +68,12 @@ def _build_handler(
 def _open_call(context: Any, authenticator: Authenticator) -> Call:
     metadata = [(item.key, item.value) for item in context.invocation_metadata()]
     caller = authenticator.authenticate(metadata)
+    remaining_seconds = _read_remaining_seconds(context)
     return Call(
         project_id=caller.project_id,
         trace_id=read_trace_id(_read_traceparent(context)),
-        remaining_seconds=_read_remaining_seconds(context),
+        remaining_seconds=remaining_seconds,
+        answer_seconds=None if remaining_seconds is None else remaining_seconds * _ANSWER_SHARE,
         on_end=lambda callback: _run_at_end(context, callback),
     )
 

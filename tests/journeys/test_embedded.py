@@ -390,4 +390,4 @@ def test_an_embedder_that_does_not_answer_delays_no_agent(folder, tmp_path):
     )
     degraded, took_seconds = line.split()
     assert degraded == "True"
-    assert 0.2 <= float(took_seconds) < 0.3 + 0.25  # waited, within the deadline; the shared machine's own pauses
+    assert 0.3 <= float(took_seconds) < 0.3 + 0.25  # the shared machine's own pauses
