@@ -17,6 +17,6 @@ def choose_rest_seconds(failures: int, told_seconds: float | None) -> float:
         told_seconds: what the receiver asked for; it is never asked again before that.
     """
     if told_seconds is not None:
-        return told_seconds * random.uniform(1.0, 1.0 + _TOLD_JITTER)  # noqa: S311
+        return told_seconds * random.uniform(1.0, 1.0 + _TOLD_JITTER)  # noqa: S311 - spread, not a secret
     rest_seconds = min(FIRST_SECONDS * 2.0 ** min(failures - 1, 10), LONGEST_SECONDS)
-    return rest_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+    return rest_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - spread, not a secret

@@ -276,7 +276,7 @@ class Delivery:
                 self._spool.put_back(stored)
 
     def _settle_batch(self, batch: "SpooledBatch", outcome: Outcome) -> None:
-        assert self._spool is not None  # noqa: S101
+        assert self._spool is not None  # noqa: S101 - the batch came out of it
         is_joined = batch.first_sequence != batch.last_sequence
         if outcome.fate is Fate.REFUSED and is_joined:
             # One bad request must not take the others of the join with it.

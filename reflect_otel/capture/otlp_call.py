@@ -164,7 +164,7 @@ def _read_answer(signal: Signal, answer: bytes) -> Outcome:
         response.ParseFromString(answer)
     except DecodeError:
         return Outcome(Fate.DELIVERED)
-    partial: Any = response.partial_success  # type: ignore[attr-defined]
+    partial: Any = response.partial_success  # type: ignore[attr-defined] # both answers have it
     rejected = partial.rejected_spans if signal is Signal.TRACES else partial.rejected_log_records
     return Outcome(Fate.DELIVERED, partial.error_message, rejected=max(0, rejected))
 

@@ -50,7 +50,7 @@ class TracedFunction:
         if hasattr(self._function, "__name__"):
             replacement = wraps(self._function)(replacement)
         if self._signature is not None:
-            replacement.__signature__ = self._signature  # type: ignore[attr-defined]
+            replacement.__signature__ = self._signature  # type: ignore[attr-defined] # read by inspect.signature
         return replacement
 
     def _choose_kind(self) -> Callable[..., Any]:

@@ -98,7 +98,7 @@ def test_an_unknown_run_is_exit_code_6(service):
 def test_an_explained_augmentation_shows_what_was_left_out_and_why(service):
     with ReflectClient(service.url, project_id="explained") as client:
         for number in range(2):
-            client.create_memory(f"Water the tulips {number}", f"Tulips lesson {number}")
+            client.create_memory(f"Water the \x1b[2J tulips {number}", f"Tulips lesson {number}")
     asked = ["augment", "Water the tulips", "--explain", "--project", "explained"]
     told = reflect_otel(service.url, *asked)
     assert "one untried is enough" in told.stdout

@@ -27,7 +27,7 @@ class EmbedderConformance:
 
     def open_embedder(self) -> Embedder:
         """A new embedder over the same model each time."""
-        raise NotImplementedError
+        raise NotImplementedError("override open_embedder in the adapter's test class")
 
     @pytest.fixture
     def embedder(self) -> Embedder:

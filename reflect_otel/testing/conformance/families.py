@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -107,10 +108,10 @@ def _floats(vector: Vector | None) -> list[float]:
     return [float(value) for value in vector]
 
 
-def _learn(store: Store, run_id: str, *, events: Iterable[UtilityEvent] = (), **parts: object) -> None:
+def _learn(store: Store, run_id: str, *, events: Iterable[UtilityEvent] = (), **parts: Any) -> None:
     store.write_runs([(build_run(run_id), None)])
     store.write_review(PROJECT, run_id, build_review())
     job = store.claim_job()
     assert job is not None
-    outcome = LearningOutcome(job=job, events=tuple(events), **parts)  # type: ignore[arg-type]
+    outcome = LearningOutcome(job=job, events=tuple(events), **parts)
     assert store.write_learning(outcome)

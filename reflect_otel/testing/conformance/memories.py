@@ -1,6 +1,7 @@
 """The ``MemoryStore`` suite, but for the queue of learning jobs."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -212,9 +213,9 @@ class MemoryStoreConformance(StoreCase):
         assert list(store.find_utility_events(PROJECT, memory_ids=["m"])) == [event]
 
 
-def _review_and_learn(store: Store, run_id: str = "r", feedback: str | None = None, **parts: object) -> None:
+def _review_and_learn(store: Store, run_id: str = "r", feedback: str | None = None, **parts: Any) -> None:
     store.write_runs([(build_run(run_id), None)])
     store.write_review(PROJECT, run_id, build_review(feedback=feedback))
     job = store.claim_job()
     assert job is not None
-    assert store.write_learning(LearningOutcome(job=job, **parts))  # type: ignore[arg-type]
+    assert store.write_learning(LearningOutcome(job=job, **parts))

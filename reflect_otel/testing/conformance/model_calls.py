@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from reflect_otel.model.memory import RunRecord
 from reflect_otel.model.model_call import CallPurpose, ModelCall, Spending
 from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.model.spans import RunState
@@ -95,10 +96,10 @@ class ModelCallLedgerConformance(StoreCase):
         ],
     )
     def test_closed_readable_runs_of_the_time_wait_for_a_judge(
-        self, store: Store, record: object, is_found: bool
+        self, store: Store, record: RunRecord, is_found: bool
     ) -> None:
         """Others do not."""
-        store.write_runs([(record, None)])  # type: ignore[list-item]
+        store.write_runs([(record, None)])
         assert [run.run_id for run in store.find_unjudged_runs(100, 900, 3, 9)] == (["r"] if is_found else [])
 
     def test_a_run_is_judged_once_and_tried_a_few_times(self, store: Store) -> None:

@@ -1,6 +1,7 @@
 """The part of the ``Store`` suite about reviews and the learning jobs they queue."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -42,15 +43,15 @@ class ReviewConformance(StoreCase):
     def test_a_review_in_telemetry_finds_its_run(self, store: Store, signal: ReviewSignal, order: str) -> None:
         """By every kind of name, before, after and with the run's spans."""
         span = build_span(1, attributes={GEN_AI_RESPONSE_ID: "resp-1"})
-        telemetry = {"spans": [span], "joined": [(TRACE, "r")], "runs": [build_run("r")]}
+        telemetry: dict[str, Any] = {"spans": [span], "joined": [(TRACE, "r")], "runs": [build_run("r")]}
         if order == "together":
-            store.write_telemetry(build_batch(1, **telemetry, signals=[signal]))  # type: ignore[arg-type]
+            store.write_telemetry(build_batch(1, **telemetry, signals=[signal]))
         elif order == "review first":
             store.write_telemetry(build_batch(1, signals=[signal]))
             assert store.claim_job() is None
-            store.write_telemetry(build_batch(2, **telemetry))  # type: ignore[arg-type]
+            store.write_telemetry(build_batch(2, **telemetry))
         else:
-            store.write_telemetry(build_batch(1, **telemetry))  # type: ignore[arg-type]
+            store.write_telemetry(build_batch(1, **telemetry))
             store.write_telemetry(build_batch(2, signals=[signal]))
         assert _reviews(store, "r") == (build_review(),)
 

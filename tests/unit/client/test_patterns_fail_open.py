@@ -104,14 +104,14 @@ def by_decorator(client, **options):
 def test_a_silent_service_costs_the_deadline_and_not_more(silent_address, run, options, deadlines):
     client = ReflectClient(silent_address)
     times = []
-    for _ in range(3):
+    for _ in range(5):
         began = time.perf_counter()
         assert run(client, **options).degraded
         times.append(time.perf_counter() - began)
     client._submissions.close(0)
     assert min(times) > 0.29 * deadlines
-    assert min(times) < 0.32 * deadlines + 0.05  # the benchmark measures it; this machine may be busy
-    assert client.status.spooled == 3
+    assert max(times) < 0.32 * deadlines + 0.08  # a busy machine
+    assert client.status.spooled == 5
 
 
 def test_a_silent_service_does_not_hold_up_an_event_loop(silent_address):
