@@ -47,9 +47,8 @@ def block_name(block: Block) -> str:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    process = ServiceProcess(tmp_path_factory.mktemp("docs") / "data", "--settle-seconds", "0.2")
-    yield process
-    process.stop()
+    with ServiceProcess(tmp_path_factory.mktemp("docs") / "data", "--settle-seconds", "0.2") as process:
+        yield process
 
 
 @pytest.mark.parametrize("block", [block for block in blocks() if block.run], ids=block_name)

@@ -17,6 +17,7 @@ from reflect_otel.errors import StoreError, StoreLocked
 from reflect_otel.lockfile import LockFile
 from reflect_otel.ports import Clock
 from reflect_otel.store.checkpointer import Checkpointer
+from reflect_otel.store.readers import Readers
 from reflect_otel.store.schema import migrate
 from reflect_otel.store.session import DatabaseStopped, Session, translated_errors
 
@@ -36,6 +37,9 @@ _SETTINGS: Final = (
     "set enable_external_access = false",
     "set lock_configuration = true",
 )
+
+_READERS_SECONDS: Final = 2.0
+"""How long readers may take to finish before they are interrupted; most take milliseconds."""
 
 _HOLDER: Final = re.compile(r"\(PID (\d+)\)")
 
@@ -94,19 +98,15 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A consistent view on a cursor of its own; runs beside the writer. Raises StoreError."""
         self._require_owner()
-        with self._usable():
-            readers = self._idle_readers
-            session = readers.pop() if readers else self._new_session()
-            try:
-                with session.transaction():
-                    yield session
-            except BaseException:
-                session.close()
-                raise
-            readers.append(session)
+        with self._usable(), self._readers.borrow() as session:
+            yield session
 
     def close(self) -> None:
-        """Checkpoint and release the file. Calling it again, or in a forked child, does nothing."""
+        """Let readers finish, checkpoint and release the file. Again, or in a forked child, it does nothing.
+
+        Raises:
+            StoreError: a reader does not end; the file stays locked until this process ends.
+        """
         if os.getpid() != self._owner_pid:
             return
         with self._write_lock:
@@ -116,6 +116,7 @@ class Database:
         exit_order.unregister(self.close)
         self._checkpointer.close()
         with self._write_lock:
+            self._readers.close(_READERS_SECONDS)
             with contextlib.suppress(duckdb.Error):
                 self._connection.execute(f"checkpoint {CATALOG}")
             self._connection.close()
@@ -144,8 +145,8 @@ class Database:
     def _reopen(self) -> None:
         with self._write_lock, translated_errors():  # a statement that another thread still runs refuses the closing
             if self._is_stopped:
-                for session in (self._writer, *self._idle_readers):
-                    session.close()
+                self._readers.close(_READERS_SECONDS)
+                self._writer.close()
                 self._connection.close()
                 self._open()
                 self._is_stopped = False
@@ -153,7 +154,7 @@ class Database:
 
     def _open(self) -> None:
         self._connection = _attach(self._path)
-        self._idle_readers: list[Session] = []
+        self._readers = Readers(self._new_session)
         self._writer = self._new_session()
 
     def _checkpoint(self) -> None:

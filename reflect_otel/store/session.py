@@ -72,9 +72,22 @@ class Session:
             raise
         self.run_script("commit")
 
+    def interrupt(self) -> None:
+        """End the statement that another thread runs on this connection; it raises StoreError there."""
+        self._connection.interrupt()
+
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connection. Raises StoreError while a statement runs on it."""
+        with translated_errors():
+            self._connection.close()
+
+    def close_when_free(self) -> bool:
+        """Close the connection; False, and nothing is done, while a statement runs on it."""
+        try:
+            self._connection.close()
+        except duckdb.Error:
+            return False
+        return True
 
     def _rollback(self) -> None:
         try:
@@ -103,6 +116,8 @@ def translated_errors() -> Iterator[None]:
             raise DatabaseStopped(
                 f"the database stopped ({_first_line(error)}); free disk space or repair the disk"
             ) from error
+        if isinstance(error, duckdb.InterruptException | duckdb.ConnectionException):
+            raise StoreError("the database was closed under this statement; open it again") from error
         if isinstance(error, duckdb.IOException):
             raise StoreError(
                 f"the database file cannot be used ({_first_line(error)}); repair the disk, or restore the file from "

@@ -125,10 +125,9 @@ def measure(size: int, rounds: int) -> dict[str, float]:
         own = fill(Path(folder), size, embedder)
         flat = faiss.IndexFlatIP(embedder.dimensions)
         flat.add(own)
-        service = ServiceProcess(Path(folder))
-        address = service.url.removeprefix("http://")
         with (
-            grpc.insecure_channel(address) as channel,
+            ServiceProcess(Path(folder)) as service,
+            grpc.insecure_channel(service.grpc_address) as channel,
             grpc.insecure_channel(f"127.0.0.1:{port}") as echo_channel,
             ReflectClient(service.url, project_id="p0", augment_timeout=30) as client,
         ):
@@ -148,7 +147,6 @@ def measure(size: int, rounds: int) -> dict[str, float]:
             recall = statistics.mean(
                 count_found(client, task, query, own) for task, query in zip(tasks, queries, strict=True)
             )
-        service.stop()
     row = {name: statistics.median(values) for name, values in times.items()}
     return row | {"ratio": row["augment"] / (row["echo"] + row["search"]), "recall": recall}
 

@@ -89,13 +89,10 @@ def main() -> None:
         seconds = {"embedded": first_answer_seconds(embedded)}
         costs = {"embedded": measure_calls(embedded, arguments.rounds)}
         began = time.perf_counter()
-        service = ServiceProcess(data)
-        service_seconds = time.perf_counter() - began
-        try:
+        with ServiceProcess(data) as service:
+            service_seconds = time.perf_counter() - began
             seconds["grpc"] = first_answer_seconds(service.url)
             costs["grpc"] = measure_calls(service.url, arguments.rounds)
-        finally:
-            service.stop()
     print("first augmentation of a new process:", *(f"{way} {taken:.2f} s" for way, taken in seconds.items()))
     print(f"start of the service for the latter: {service_seconds:.2f} s")
     print(f"{'microseconds':<34}{'embedded p50':>14}{'p99':>10}{'gRPC p50':>14}{'p99':>10}")

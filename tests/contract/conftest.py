@@ -18,11 +18,9 @@ _projects = count(1)
 def addresses(tmp_path_factory):
     """The address of each way; both stay open for all tests."""
     folder = tmp_path_factory.mktemp("contract")
-    process = ServiceProcess(folder / "service", "--settle-seconds", "0.2")
     embedded = f"embedded://{folder / 'embedded'}"
-    with ReflectClient(embedded):
+    with ServiceProcess(folder / "service", "--settle-seconds", "0.2") as process, ReflectClient(embedded):
         yield {"grpc": process.url, "embedded": embedded}
-    process.stop()
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """A service over an empty data folder, a plain OTLP sender and a client for it."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from reflect_otel import ReflectClient
@@ -9,10 +11,20 @@ from .telemetry import OtlpSender
 
 
 @pytest.fixture
+def start_service():
+    """Starts services over data folders, with arguments of ``serve``; whatever a test does, they end with it."""
+    with ExitStack() as started:
+
+        def start(data_dir, *arguments):
+            return started.enter_context(ServiceProcess(data_dir, *arguments))
+
+        yield start
+
+
+@pytest.fixture
 def service(tmp_path):
-    process = ServiceProcess(tmp_path / "data", "--settle-seconds", "0.2")
-    yield process
-    process.stop()
+    with ServiceProcess(tmp_path / "data", "--settle-seconds", "0.2") as process:
+        yield process
 
 
 @pytest.fixture

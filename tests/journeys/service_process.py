@@ -10,14 +10,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 _T = TypeVar("_T")
 _ADDRESSES = re.compile(r"OTLP and API on (\S+), health on (http://\S+),")
 
 
 class ServiceProcess:
-    """One service process on free ports of this machine."""
+    """One service process on free ports of this machine; leaving the ``with`` block ends it, however it stands.
+
+    Tests that restart or kill theirs ask for the fixture ``start_service`` instead.
+    """
 
     def __init__(self, data_dir: Path, *arguments: str) -> None:
         self.data_dir = data_dir
@@ -58,8 +61,18 @@ class ServiceProcess:
         self.start()
 
     def stop(self) -> None:
-        if self.process.poll() is None:
-            self.terminate()
+        """End it in order; one that does not end is killed, and that is an error."""
+        try:
+            if self.process.poll() is None:
+                self.terminate()
+        finally:
+            self.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict]:
         request = urllib.request.Request(self.http_url + path, headers=headers or {})

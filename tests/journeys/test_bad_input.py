@@ -99,9 +99,8 @@ def test_unknown_run_is_not_found(client):
 def guarded(tmp_path):
     keys = tmp_path / "keys.txt"
     keys.write_text("key-of-red-0123456789:red\nkey-of-blue-0123456789:blue\n")
-    process = ServiceProcess(tmp_path / "data", "--settle-seconds", "0.1", "--api-key-file", str(keys))
-    yield process
-    process.stop()
+    with ServiceProcess(tmp_path / "data", "--settle-seconds", "0.1", "--api-key-file", str(keys)) as process:
+        yield process
 
 
 def test_key_decides_the_project_whatever_the_request_claims(guarded):

@@ -8,7 +8,6 @@ import pytest
 
 from reflect_otel import ReflectClient
 
-from .service_process import ServiceProcess
 from .telemetry import agent_run, trace_request
 
 KEY = "test-key-0123456789"
@@ -121,17 +120,14 @@ def test_a_task_from_standard_input_is_augmented(service):
     assert done.stdout == "What is new?\n"
 
 
-def test_a_missing_or_wrong_key_is_exit_code_4(tmp_path):
+def test_a_missing_or_wrong_key_is_exit_code_4(start_service, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text(f"{KEY}:shop\n")
     keys.chmod(0o600)
-    service = ServiceProcess(tmp_path / "data", "--api-key-file", str(keys))
-    try:
-        assert reflect_otel(service.url, "runs").returncode == 4
-        assert reflect_otel(service.url, "runs", "--api-key", "wrong-key-0123456789").returncode == 4
-        assert reflect_otel(service.url, "runs", "--api-key", KEY).returncode == 0
-    finally:
-        service.stop()
+    service = start_service(tmp_path / "data", "--api-key-file", str(keys))
+    assert reflect_otel(service.url, "runs").returncode == 4
+    assert reflect_otel(service.url, "runs", "--api-key", "wrong-key-0123456789").returncode == 4
+    assert reflect_otel(service.url, "runs", "--api-key", KEY).returncode == 0
 
 
 def test_doctor_finds_an_open_way_and_the_probe_leaves_no_run(service, client):

@@ -58,12 +58,9 @@ def test_nothing_is_printed_that_could_steer_a_terminal(demo):
 
 def test_the_data_can_be_opened_again(demo, data_dir):
     assert f"reflect-otel serve --data-dir {data_dir}" in demo.stdout
-    service = ServiceProcess(data_dir)
-    try:
+    with ServiceProcess(data_dir) as service:
         listed = reflect_otel("runs", "--json", "--limit", "1000", "--endpoint", service.url)
         kept = reflect_otel("memories", "--json", "--endpoint", service.url)
-    finally:
-        service.stop()
     runs = [json.loads(line) for line in listed.stdout.splitlines()]
     reviewed = [run for run in runs if run["review_status"] == "reviewed"]
     assert len(runs) > 100

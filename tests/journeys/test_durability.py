@@ -5,7 +5,7 @@ import threading
 
 import grpc
 
-from .service_process import ServiceProcess, wait_for
+from .service_process import wait_for
 from .telemetry import OtlpSender, agent_run, trace_request
 
 KILLS = 20
@@ -49,9 +49,9 @@ def stored_spans(service):
     return [(bytes(trace_id), bytes(span_id)) for trace_id, span_id in rows]
 
 
-def test_sigkill_at_random_moments_loses_no_acknowledged_span(tmp_path, capsys):
+def test_sigkill_at_random_moments_loses_no_acknowledged_span(start_service, tmp_path, capsys):
     chance = random.Random(20260101)
-    service = ServiceProcess(tmp_path / "data")
+    service = start_service(tmp_path / "data")
     acknowledged = set()
     for _ in range(KILLS):
         load = Load(service.grpc_address)
@@ -71,8 +71,8 @@ def test_sigkill_at_random_moments_loses_no_acknowledged_span(tmp_path, capsys):
     assert len(stored) == len(set(stored))
 
 
-def test_sigterm_under_load_exits_soon_and_loses_nothing(tmp_path):
-    service = ServiceProcess(tmp_path / "data")
+def test_sigterm_under_load_exits_soon_and_loses_nothing(start_service, tmp_path):
+    service = start_service(tmp_path / "data")
     load = Load(service.grpc_address)
     wait_for(lambda: len(load.acknowledged), lambda count: count >= 500)
     code, seconds = service.terminate()

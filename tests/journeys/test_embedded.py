@@ -160,16 +160,13 @@ def test_spans_client_and_evaluation_events_share_one_engine(folder):
 def test_a_service_takes_over_the_folder_and_gives_it_back(folder):
     with ReflectClient.embedded(folder) as client:
         run_id = client.create_trace_and_wait(TASK, CHAT, review_result="fail").id
-    service = ServiceProcess(folder)
-    try:
+    with ServiceProcess(folder) as service:
         with ReflectClient(service.url) as client:
             assert client.get_trace(run_id).review_status == "reviewed"
             client.create_memory(TASK, "Written while a service had the folder.")
         with pytest.raises(errors.StoreLocked, match=f"in use by process {service.process.pid}") as locked:
             ReflectClient.embedded(folder)
         assert "choose another" in str(locked.value)
-    finally:
-        service.stop()
     with ReflectClient.embedded(folder) as client:
         assert len(client.list_memories()) == 2
 

@@ -6,7 +6,7 @@ import pytest
 
 from reflect_otel import ReflectClient
 
-from .service_process import ServiceProcess, wait_for
+from .service_process import wait_for
 
 PROJECTS = ("north", "south")
 PLACES = ("oslo", "lima", "rome", "cairo", "delhi", "tokyo", "quito", "sofia", "minsk", "accra", "lagos", "dakar")
@@ -25,11 +25,12 @@ def nearest(service, task, project):
         return client.query_memories(task, limit=1, lambda_=1.0)[0].task
 
 
-def opened(folder, embedder):
-    return ServiceProcess(folder, "--embedder", embedder)
+@pytest.fixture
+def opened(start_service):
+    return lambda folder, embedder: start_service(folder, "--embedder", embedder)
 
 
-def test_a_new_embedder_takes_over_through_kills_without_a_gap(tmp_path, minilm):
+def test_a_new_embedder_takes_over_through_kills_without_a_gap(opened, tmp_path, minilm):
     service = opened(tmp_path / "data", "hashing")
     fill(service)
     assert service.terminate()[0] == 0
@@ -48,10 +49,9 @@ def test_a_new_embedder_takes_over_through_kills_without_a_gap(tmp_path, minilm)
     assert done["memories"] == done["memories_embedded"] == len(PROJECTS) * len(TASKS)
     assert not done["embedder_is_lexical"]
     assert [nearest(service, task, "north") for task in TASKS[::9]] == TASKS[::9]
-    service.stop()
 
 
-def test_a_former_embedder_that_is_gone_leaves_no_mixture(tmp_path, minilm, monkeypatch):
+def test_a_former_embedder_that_is_gone_leaves_no_mixture(opened, tmp_path, minilm, monkeypatch):
     service = opened(tmp_path / "data", "minilm")
     fill(service)
     assert service.terminate()[0] == 0
@@ -64,7 +64,9 @@ def test_a_former_embedder_that_is_gone_leaves_no_mixture(tmp_path, minilm, monk
     assert "minilm@1, which cannot be loaded" in service.log.read_text()
 
 
-def test_auto_takes_the_model_where_it_is_installed_and_says_when_it_compares_words(tmp_path, minilm, monkeypatch):
+def test_auto_takes_the_model_where_it_is_installed_and_says_when_it_compares_words(
+    opened, tmp_path, minilm, monkeypatch
+):
     service = opened(tmp_path / "data", "auto")
     assert service.status()["embedder"] == "minilm@1"
     service.stop()
@@ -75,7 +77,7 @@ def test_auto_takes_the_model_where_it_is_installed_and_says_when_it_compares_wo
     assert re.search(r"hashing@1 compares words, not meanings; .*models install minilm", service.log.read_text())
 
 
-def test_an_embedder_that_is_asked_for_and_not_set_up_stops_the_start_with_the_remedy(tmp_path, no_models):
+def test_an_embedder_that_is_asked_for_and_not_set_up_stops_the_start_with_the_remedy(opened, tmp_path, no_models):
     with pytest.raises(AssertionError, match=r"(?s)models install minilm.*\[CONFIG\]"):
         opened(tmp_path / "data", "minilm")
     with pytest.raises(AssertionError, match=r"installed: hashing, minilm"):

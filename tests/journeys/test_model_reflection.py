@@ -38,20 +38,16 @@ def scripted(request):
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
+def start(start_service, tmp_path, monkeypatch):
     """A service that asks the given scripted model; stopped in the end."""
-    services = []
 
-    def start_service(llm, *arguments):
+    def start_with(llm, *arguments):
         for name, value in llm.environment.items():
             monkeypatch.setenv(name, value)
         options = ("--settle-seconds", "0.2", "--reflector", "openai:gpt-test", *arguments)
-        services.append(ServiceProcess(tmp_path / "data", *options))
-        return services[-1]
+        return start_service(tmp_path / "data", *options)
 
-    yield start_service
-    for service in services:
-        service.stop()
+    return start_with
 
 
 def send(service, **root):

@@ -19,9 +19,8 @@ _projects = count(1)
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    process = ServiceProcess(tmp_path_factory.mktemp("patterns") / "data", "--settle-seconds", "0.2")
-    yield process
-    process.stop()
+    with ServiceProcess(tmp_path_factory.mktemp("patterns") / "data", "--settle-seconds", "0.2") as process:
+        yield process
 
 
 @pytest.fixture

@@ -24,10 +24,9 @@ def endpoint(monkeypatch):
 
 @pytest.fixture
 def service(endpoint, tmp_path):
-    process = ServiceProcess(tmp_path / "data", "--settle-seconds", "0.2")
-    yield process
-    endpoint.gate.set()
-    process.stop()
+    with ServiceProcess(tmp_path / "data", "--settle-seconds", "0.2") as process:
+        yield process
+        endpoint.gate.set()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from reflect_otel import NotFound, ReflectClient, Unavailable
 from tests.gateway import Gateway
 from tests.waiting import wait_until
 
-from .service_process import ServiceProcess, wait_for
+from .service_process import wait_for
 from .test_spool import free_port
 
 TASK = "Refund the damaged coffee order"
@@ -84,29 +84,24 @@ def run_agent(text, url, *, exit_code=0, set_up="", **environment):
 class Place:
     """An address where a service is or is not."""
 
-    def __init__(self, data_dir):
+    def __init__(self, data_dir, start_service):
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
         self._data_dir = data_dir
+        self._start_service = start_service
         self._process = None
 
     def open(self):
-        self._process = ServiceProcess(self._data_dir, "--settle-seconds", "0.1", "--grpc-address", self.address)
+        self._process = self._start_service(self._data_dir, "--settle-seconds", "0.1", "--grpc-address", self.address)
         return self._process
 
     def kill(self):
         self._process.kill()
 
-    def leave(self):
-        if self._process is not None:
-            self._process.stop()
-
 
 @pytest.fixture
-def place(tmp_path):
-    place = Place(tmp_path / "data")
-    yield place
-    place.leave()
+def place(tmp_path, start_service):
+    return Place(tmp_path / "data", start_service)
 
 
 @pytest.mark.parametrize("traced", ["no SDK", "spans to the service"])
@@ -180,11 +175,11 @@ def test_a_record_that_arrived_although_no_answer_came_back_is_one_run_with_one_
         client.close()
 
 
-def test_runs_of_a_refused_key_arrive_with_the_right_one(tmp_path):
+def test_runs_of_a_refused_key_arrive_with_the_right_one(start_service, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("rf_the_right_one:shop\n")
     keys.chmod(0o600)
-    service = ServiceProcess(tmp_path / "data", "--settle-seconds", "0.1", "--api-key-file", str(keys))
+    service = start_service(tmp_path / "data", "--settle-seconds", "0.1", "--api-key-file", str(keys))
     spool = {"REFLECT_SPOOL_DIR": str(tmp_path / "spool")}
     agent = """
     @reflect_trace(client, task=TASK)
@@ -196,7 +191,6 @@ def test_runs_of_a_refused_key_arrive_with_the_right_one(tmp_path):
     assert run_agent(agent, service.url, REFLECT_API_KEY="rf_the_right_one", **spool) == "with memories\n"
     with ReflectClient(service.url, api_key="rf_the_right_one") as client:
         wait_until(lambda: len(client.list_traces()) == 2, 20)
-    service.stop()
 
 
 def test_forked_children_and_worker_processes_record_their_own_runs_through_an_outage(place, tmp_path):

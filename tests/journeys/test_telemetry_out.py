@@ -40,8 +40,8 @@ def service(apm, tmp_path_factory):
         process = ServiceProcess(
             tmp_path_factory.mktemp("telemetry") / "data", "--settle-seconds", "0.1", "--telemetry"
         )
-    yield process
-    process.stop()
+    with process:
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +149,9 @@ def _returned(apm):
     yield [request for request, _ in apm.log_requests], (LOGS, logs.ExportLogsServiceResponse)
 
 
-def test_the_service_ends_in_time_although_the_backend_is_away(tmp_path, monkeypatch):
+def test_the_service_ends_in_time_although_the_backend_is_away(start_service, tmp_path, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-    process = ServiceProcess(tmp_path / "data", "--telemetry")
+    process = start_service(tmp_path / "data", "--telemetry")
     with ReflectClient(process.url) as client:
         client.create_memory("task", "lesson")
     code, seconds = process.terminate()
