@@ -85,7 +85,6 @@ class Engine:
             target = open_embedder(options.embedder)
             embedder = ServingEmbedder(find_serving_embedder(target, self._store.count_embedded()))
             self._embedder: Embedder = embedder
-            self._reembedding = Reembedding(self._store, table, embedder, target)
             self.watch = RunWatch(MAX_WAITERS)
             caller = build_caller(
                 options, self._store, lambda project: self._projects.find(project).spend_ceiling_usd, time.time_ns
@@ -101,6 +100,7 @@ class Engine:
                 settings.allowed_hosts,
                 self._projects.find,
             )
+            self._reembedding = Reembedding(self._store, table, embedder, target, self._loop.merge_late)
             governance = Governance(
                 self._store, table, time.time_ns, _new_id, self._loop.committing, lambda: pin(self._embedder).id
             )
@@ -198,8 +198,8 @@ class Engine:
             "unclosed_runs": self.pipeline.unclosed_runs,
             "reflector": self._reflector_name,
             "judge": self._judge is not None,
-            "embedder": self._embedder.id,
-            "embedder_is_lexical": self._embedder.lexical,
+            "embedder": progress.serving_id,
+            "embedder_is_lexical": progress.is_lexical,
             "embedding_into": progress.target_id,
             "embedding_error": progress.error,
             "memories": progress.total,

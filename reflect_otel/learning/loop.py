@@ -167,6 +167,19 @@ class LearningLoop:
         self._store.write_memory(project_id, stored)
         self._table.write(stored)
 
+    def merge_late(self, stored: StoredVector) -> None:
+        """Merge a memory that was drawn while no embedder answered, now that it can be compared with the others.
+
+        Args:
+            stored: the memory with both vectors, known to the store and the table.
+        """
+        with self.committing:
+            succession = self._merger.read_late_merge(stored)
+            if succession is not None:
+                ((memory, _),) = succession.resettled
+                self._store.write_succession(stored.project_id, succession)
+                self._table.write(replace(stored, memory=memory))
+
     def _work(self) -> None:
         while not self._stopping.is_set():
             self._wakeup.clear()

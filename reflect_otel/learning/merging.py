@@ -6,7 +6,7 @@ found, and the rewards of both make one record. A pinned memory is never merged 
 something else by now, the oldest of those merged into it takes its place and carries on its record.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,7 +15,7 @@ from reflect_otel.learning.lesson import read_cosine
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.utility import recompute
 from reflect_otel.model.memory import Memory, MemoryStatus, UtilityEvent
-from reflect_otel.ports import LearningOutcome, MemoryStore, Succession, Vector
+from reflect_otel.ports import LearningOutcome, MemoryStore, StoredVector, Succession, Vector
 
 MERGE_COSINE: Final = 0.90
 NEAREST_LESSONS: Final = 16
@@ -48,6 +48,22 @@ class Merger:
             outcome = replace(outcome, succession=succession)
         return outcome
 
+    def read_late_merge(self, stored: StoredVector) -> Succession | None:
+        """How a memory stands that had no vectors when it was drawn; ``None``: it speaks for itself.
+
+        One that runs have used meanwhile has a record of its own and keeps it.
+        """
+        project_id, memory = stored.project_id, self._store.find_memory(stored.project_id, stored.memory.id)
+        if memory is None or not memory.created_from or memory.uses or self._speaks(project_id, memory):
+            return None
+        speaker = self._find_same(project_id, memory, stored.embedder_id, stored.content_vector, {memory.id})
+        if speaker is None:
+            return None
+        merged = replace(memory, status=MemoryStatus.MERGED, merged_into=speaker.id)
+        return Succession(
+            gone_id=memory.id, resettled=[(merged, stored.content_vector)], embedder_id=stored.embedder_id
+        )
+
     def _speaks(self, project_id: str, memory: Memory) -> bool:
         return bool(self._store.find_merged(project_id, memory.id, ""))
 
@@ -62,19 +78,29 @@ class Merger:
     def _merge(self, outcome: LearningOutcome, memory: Memory, *, is_speaking: bool) -> LearningOutcome:
         if memory.status is MemoryStatus.MERGED:
             memory = replace(memory, status=MemoryStatus.ACTIVE, merged_into="")
-        speaker = None if is_speaking else self._find_speaker(outcome, memory)
+        gone = {memory.id, outcome.removed_memory_id}
+        speaker = (
+            None
+            if is_speaking
+            else self._find_same(outcome.job.project_id, memory, outcome.embedder_id, outcome.content_vector, gone)
+        )
         if speaker is None:
             return replace(outcome, memory=memory)
         memory = replace(memory, status=MemoryStatus.MERGED, merged_into=speaker.id)
         return self._with_record(replace(outcome, memory=memory), speaker, memory)
 
-    def _find_speaker(self, outcome: LearningOutcome, memory: Memory) -> Memory | None:
-        if memory.pinned or memory.status is not MemoryStatus.ACTIVE or outcome.content_vector is None:
+    def _find_same(
+        self,
+        project_id: str,
+        memory: Memory,
+        embedder_id: str,
+        content_vector: Vector | None,
+        gone: Container[str | None],
+    ) -> Memory | None:
+        """The memory, none of those that are gone, that says the same as this one and may speak for it."""
+        if memory.pinned or memory.status is not MemoryStatus.ACTIVE or content_vector is None:
             return None
-        near = self._table.search_lessons(
-            outcome.job.project_id, outcome.embedder_id, memory.kind, outcome.content_vector, NEAREST_LESSONS
-        )
-        gone = {memory.id, outcome.removed_memory_id}
+        near = self._table.search_lessons(project_id, embedder_id, memory.kind, content_vector, NEAREST_LESSONS)
         return next(
             (
                 item.memory

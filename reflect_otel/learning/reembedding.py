@@ -6,6 +6,8 @@ embedder that was used before serves until the new one has every memory; vectors
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +20,9 @@ BATCH_MEMORIES: Final = 32
 """Memories embedded and committed at a time: what a kill may cost."""
 
 _IDLE_SECONDS: Final = 30.0
+_AFTERMATH_SECONDS: Final = 120.0
+"""After an exchange of embedders, memories by the former one may still come: of work that was under way with it."""
+_AFTERMATH_PAUSE_SECONDS: Final = 1.0
 _FIRST_RETRY_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 60.0
 _LONGEST_ERROR: Final = 300
@@ -30,13 +35,14 @@ class EmbeddingProgress:
     """How far the memories are embedded.
 
     Attributes:
-        serving_id: embedder that searches use now.
+        serving_id: embedder that searches used when this was read; ``is_lexical`` = it compares words, not meanings.
         target_id: embedder that searches use once it has every memory.
         embedded, total: active memories with a vector by the target, and all of them.
         error: why the last try failed; empty when it did not.
     """
 
     serving_id: str
+    is_lexical: bool
     target_id: str
     embedded: int
     total: int
@@ -51,13 +57,23 @@ class Reembedding:
         table: written through.
         serving: handed over to ``target`` when every memory is embedded.
         target: the embedder to be used.
+        on_embedded: told of a memory that was stored without vectors, once it has them and can be found.
     """
 
-    def __init__(self, store: MemoryStore, table: MemoryTable, serving: ServingEmbedder, target: Embedder) -> None:
+    def __init__(
+        self,
+        store: MemoryStore,
+        table: MemoryTable,
+        serving: ServingEmbedder,
+        target: Embedder,
+        on_embedded: Callable[[StoredVector], None] = lambda _stored: None,
+    ) -> None:
         self._store = store
         self._table = table
         self._serving = serving
         self._target = target
+        self._on_embedded = on_embedded
+        self._exchanged_seconds = -_AFTERMATH_SECONDS
         self._error = ""
         self._failures = 0
         self._worker: threading.Thread | None = None
@@ -88,12 +104,16 @@ class Reembedding:
             self._wakeup.set()
 
     def read_progress(self) -> EmbeddingProgress:
-        """How far it is, over all projects."""
+        """How far it is, over all projects. What is counted is never older than the embedder it names."""
+        serving = self._serving.current
+        total = self._store.count_active_memories()
+        embedded = self._store.count_embedded().get(self._target.id, 0)
         return EmbeddingProgress(
-            serving_id=self._serving.id,
+            serving_id=serving.id,
+            is_lexical=serving.lexical,
             target_id=self._target.id,
-            embedded=self._store.count_embedded().get(self._target.id, 0),
-            total=self._store.count_active_memories(),
+            embedded=min(embedded, total),  # one may have come between the two counts
+            total=total,
             error=self._error,
         )
 
@@ -106,22 +126,32 @@ class Reembedding:
         embedded = 0
         while not self._stopping.is_set():
             lacking = self._store.find_unembedded(self._target.id, BATCH_MEMORIES)
-            if not lacking:
-                self._hand_over()
+            if not lacking and self._hand_over():
                 break
-            written = self._store.write_vectors(embed_memories(lacking, self._target))
+            is_change = self._is_change()
+            written = self._store.write_vectors(embed_memories(lacking, self._target)) if lacking else ()
             for stored in written:
                 self._write_through(stored)
+                if not is_change:
+                    self._on_embedded(stored)
             embedded += len(written)
         return embedded
 
-    def _hand_over(self) -> None:
+    def _is_change(self) -> bool:
+        """Whether memories lack vectors because they have those of another embedder."""
+        return bool(self._store.count_embedded().keys() - {self._target.id})
+
+    def _hand_over(self) -> bool:
+        """Let the target serve; False when a memory of the former embedder may have come meanwhile: look again."""
         if self._serving.current is not self._target:
             _log.info("every memory is embedded by %s; it takes the place of %s", self._target.id, self._serving.id)
             self._serving.current = self._target
-        if self._store.count_embedded().keys() - {self._target.id}:
+            self._exchanged_seconds = time.monotonic()
+            return False
+        if self._is_change():
             self._store.delete_other_vectors(self._target.id)
             self._table.forget_others(self._target.id)
+        return True
 
     def _write_through(self, stored: StoredVector) -> None:
         if self._table.add_beside(stored):
@@ -153,5 +183,6 @@ class Reembedding:
 
     def _build_pause(self) -> float:
         if not self._failures:
-            return _IDLE_SECONDS
+            is_aftermath = time.monotonic() - self._exchanged_seconds < _AFTERMATH_SECONDS
+            return _AFTERMATH_PAUSE_SECONDS if is_aftermath else _IDLE_SECONDS
         return min(_LONGEST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 10))

@@ -1,12 +1,18 @@
 """Memories that say the same: one text is served, one record kept, every task a key; and who follows."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
+from reflect_otel.errors import Unavailable
 from reflect_otel.learning.lesson import read_cosine
 from reflect_otel.learning.merging import MERGE_COSINE, read_succession, resettle
+from reflect_otel.learning.reembedding import Reembedding
+from reflect_otel.learning.serving_embedder import ServingEmbedder
+from reflect_otel.model.governance import GovernanceChange
 from reflect_otel.model.memory import INITIAL_UTILITY, MemoryStatus, RetrievalOptions
+from reflect_otel.providers.hashing import HashingEmbedder
 from reflect_otel.store.duckdb_store import DuckDBStore
 from reflect_otel.store.faiss_index import FaissIndex
 
@@ -138,6 +144,63 @@ def test_a_merged_memory_that_says_something_else_by_now_speaks_for_itself(world
     world.review("r2", "pass", "Greet every customer by name and thank them for their patience")
     world.loop.run_pending()
     assert standing(world.created("r2")) == (MemoryStatus.ACTIVE, "")
+
+
+class AwayEmbedder(HashingEmbedder):
+    """Does not answer while it is away."""
+
+    away = False
+
+    def embed(self, texts):
+        if self.away:
+            raise Unavailable("the endpoint does not answer")
+        return super().embed(texts)
+
+
+@pytest.fixture
+def interrupted(world):
+    """A world whose embedder may go away, and what embeds later what it could not."""
+    world.embedder = AwayEmbedder()
+    world.open_table()
+    serving = ServingEmbedder(world.embedder)
+    return world, Reembedding(world.store, world.table, serving, world.embedder, world.loop.merge_late)
+
+
+def learn_while_away(world, *arguments, **options):
+    world.embedder.away = True
+    memory = world.learn(*arguments, **options)
+    world.embedder.away = False
+    assert standing(memory) == (MemoryStatus.ACTIVE, "")
+    return memory
+
+
+def test_a_memory_drawn_while_the_embedder_was_away_is_merged_once_it_can_be_compared(interrupted):
+    world, reembedding = interrupted
+    older = world.learn("r1", REFUND, "pass", LESSON)
+    newer = learn_while_away(world, "r2", LATE, "pass", ECHO)
+    assert reembedding.run_pending() == 1
+    assert standing(world.memory(newer.id)) == (MemoryStatus.MERGED, older.id)
+    assert [memory.id for memory in world.augment(LATE).memories] == [older.id]
+    before = world.augment(LATE), world.tables()
+    world.open_table()
+    assert (world.augment(LATE), world.tables()) == before
+    world.learn("r3", LATE, "pass", served=[newer.id])
+    assert (world.memory(older.id).uses, world.memory(newer.id).uses) == (1, 0)
+
+
+@pytest.mark.parametrize("reason", ["another text", "pinned", "used"])
+def test_one_that_says_something_else_is_pinned_or_was_used_meanwhile_speaks_for_itself(interrupted, reason):
+    world, reembedding = interrupted
+    world.learn("r1", REFUND, "pass", LESSON)
+    text = "Greet every customer by name and thank them for it" if reason == "another text" else ECHO
+    newer = learn_while_away(world, "r2", LATE, "pass", text)
+    if reason == "pinned":
+        world.store.write_change(PROJECT, GovernanceChange(memories=[replace(newer, pinned=True)]))
+    if reason == "used":
+        world.learn("r3", LATE, "pass", served=[newer.id])
+    assert reembedding.run_pending() == 1
+    assert standing(world.memory(newer.id)) == (MemoryStatus.ACTIVE, "")
+    assert newer.id in [memory.id for memory in world.augment(LATE).memories]
 
 
 def test_who_follows_a_quarantined_memory_is_told_before_it_is_changed(world):

@@ -8,6 +8,7 @@ import pytest
 from reflect_otel.errors import Unavailable
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
+from reflect_otel.learning.memory_vectors import embed_memories
 from reflect_otel.learning.reembedding import BATCH_MEMORIES, Reembedding
 from reflect_otel.learning.retrieval import Retriever
 from reflect_otel.learning.serving_embedder import ServingEmbedder
@@ -188,6 +189,57 @@ def test_memories_that_are_not_served_keep_up_as_well():
     changed = scene.reopened(HashingEmbedder(), OtherEmbedder())
     assert changed.reembedding.run_pending() == 4
     assert changed.table.find(PROJECT, "m7") is None
+
+
+class ExchangingStore(InMemoryStore):
+    """Does something once, when it is asked for a number or for what lacks a vector and has nothing."""
+
+    then = staticmethod(lambda: None)
+
+    def _do(self):
+        act, self.then = self.then, lambda: None
+        act()
+
+    def count_embedded(self):
+        self._do()
+        return super().count_embedded()
+
+    def find_unembedded(self, embedder_id, limit):
+        found = super().find_unembedded(embedder_id, limit)
+        if not found:
+            self._do()
+        return found
+
+
+def test_progress_read_while_the_embedders_are_exchanged_never_names_the_new_one_with_old_numbers():
+    store = ExchangingStore()
+    changed = Scene(HashingEmbedder(), HashingEmbedder(), store).fill().reopened(HashingEmbedder(), OtherEmbedder())
+    store.then = lambda: setattr(changed.serving, "current", changed.target)
+    told = changed.progress()
+    assert (told.serving_id, told.embedded) == ("hashing@1", 0)
+
+
+def test_a_memory_that_comes_at_the_moment_of_the_exchange_is_embedded_at_once():
+    store = ExchangingStore()
+    changed = Scene(HashingEmbedder(), HashingEmbedder(), store).fill().reopened(HashingEmbedder(), OtherEmbedder())
+    changed.reembedding.run_pending()
+    again = changed.reopened(changed.target, HashingEmbedder())
+    store.then = lambda: again.loop.write_memory(PROJECT, memory(999, "translate the menu"))
+    again.reembedding.run_pending()
+    assert again.serving.id == "hashing@1"
+    assert again.nearest("translate the menu") == "translate the menu"
+
+
+def test_a_memory_whose_embedding_outlasted_the_exchange_is_found_soon_after(changed):
+    changed.reembedding.start()
+    try:
+        wait_until(lambda: changed.serving.id == "other@1")
+        late = embed_memories([(PROJECT, memory(999, "translate the menu"))], HashingEmbedder())[0]
+        changed.store.write_memory(PROJECT, late)
+        changed.table.write(late)
+        wait_until(lambda: changed.nearest("translate the menu") == "translate the menu")
+    finally:
+        assert changed.reembedding.stop(5)
 
 
 def test_an_endpoint_that_fails_is_tried_again_and_the_fault_is_told():
