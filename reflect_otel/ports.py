@@ -210,6 +210,9 @@ class RunStore(Protocol):
         of the same key stands anew. Raises NotFound when the run is unknown, or never had a review of this key.
         """
 
+    def find_reviewed_runs(self, project_id: str) -> Sequence[str]:
+        """Run ids of the project that have a review that stands, in order of their ids."""
+
     def delete_runs(self, project_id: str, run_ids: Sequence[str]) -> int:
         """Delete runs with all that belongs to them; memories drawn from them stay. Returns how many."""
 
@@ -224,7 +227,10 @@ class MemoryStore(Protocol):
         """
 
     def write_learning(self, outcome: LearningOutcome) -> bool:
-        """Commit the outcome; False when the run's reviews changed since the claim (the job stays queued)."""
+        """Commit the outcome; False when the run's reviews changed since the claim (the job stays queued).
+
+        Runs with a contrast to this run are queued to be learned from again: it may say something else by now.
+        """
 
     def write_job_failure(self, job: LearningJob, error: str, *, park: bool) -> None:
         """Count a failed try; ``park`` takes the job out of the queue until the run is reviewed again."""
@@ -322,8 +328,10 @@ class ProjectStore(Protocol):
     def find_project_settings(self) -> Mapping[str, ProjectSettings]:
         """The settings of every project that has any, by project id."""
 
-    def write_project_settings(self, project_id: str, settings: ProjectSettings) -> None:
-        """Replace a project's settings."""
+    def write_project_settings(
+        self, project_id: str, settings: ProjectSettings, *, relearned_run_ids: Sequence[str] = ()
+    ) -> None:
+        """Replace a project's settings, and queue runs to be learned from again because of that."""
 
 
 class LiftStore(Protocol):
@@ -341,7 +349,8 @@ class LiftStore(Protocol):
         """Runs whose memories were served or withheld by chance, by subject, chance and arm, in that order.
 
         A run is in the arm that its first augmentation (at ``since_ns`` or later) drew, and in none when nothing was
-        left to chance then. It counts for, and is found by, each memory served to it or withheld from it.
+        left to chance then. It counts for, and is found by, each memory served to it or withheld from it: for the
+        one that speaks for that memory now, where another does.
         """
 
 

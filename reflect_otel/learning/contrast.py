@@ -1,5 +1,6 @@
 """The failed run that a passed one is best compared with: nearly the same task, tried before."""
 
+from collections.abc import Callable
 from typing import Final
 
 from reflect_otel.errors import ConfigError, NotFound, TransportError
@@ -8,6 +9,7 @@ from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.serving_embedder import pin
 from reflect_otel.learning.verdict import build_verdict
 from reflect_otel.model.memory import Memory, ReviewResult, RunRecord
+from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.reflection import FailedRun
 from reflect_otel.ports import Embedder, Store
 
@@ -20,7 +22,14 @@ _NEIGHBOURS: Final = 40
 class ContrastFinder:
     """Finds failed runs through the memories that were drawn from them."""
 
-    def __init__(self, store: Store, table: MemoryTable, embedder: Embedder) -> None:
+    def __init__(
+        self,
+        store: Store,
+        table: MemoryTable,
+        embedder: Embedder,
+        find_settings: Callable[[str], ProjectSettings],
+    ) -> None:
+        self._find_settings = find_settings
         self._store = store
         self._table = table
         self._embedder = embedder
@@ -45,7 +54,8 @@ class ContrastFinder:
 
     def _read_failed_run(self, record: RunRecord, memory: Memory) -> FailedRun | None:
         detail = self._store.find_run(record.project_id, memory.created_from)
-        verdict = build_verdict(detail.reviews) if detail else None
+        weights = self._find_settings(record.project_id).reviewer_weights
+        verdict = build_verdict(detail.reviews, weights) if detail else None
         if detail is None or verdict is None or verdict.result is not ReviewResult.FAIL:
             return None
         if detail.record.first_seen_ns > record.first_seen_ns:

@@ -7,7 +7,7 @@ from reflect_otel.learning.harm import HARM_LIMIT, build_harm_evidence
 from reflect_otel.learning.lift import build_lift
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.model.lift import DEFAULT_HALF_WIDTH, Lift, LiftReport, LiftScope
-from reflect_otel.ports import LiftStore
+from reflect_otel.ports import Store
 
 MAX_SUBJECTS: Final = 100
 """Most agents and most memories in one report."""
@@ -21,7 +21,7 @@ class LiftReader:
         settings: of every project, in process.
     """
 
-    def __init__(self, store: LiftStore, settings: ProjectSettingsTable) -> None:
+    def __init__(self, store: Store, settings: ProjectSettingsTable) -> None:
         self._store = store
         self._settings = settings
 
@@ -39,13 +39,17 @@ class LiftReader:
         Args:
             project_id: whose runs.
             agent: only runs of this agent.
-            memory_id: only runs that this memory was served to or withheld from, and no other memory.
+            memory_id: only runs that this memory was served to or withheld from, and no other memory; of one that
+                another speaks for, that other.
             since_ns: only runs from this time on; ``None`` = since serving was last resumed.
             half_width: of the interval that ``Lift.runs_needed`` asks for, in (0, 1).
         """
         settings = self._settings.find(project_id)
         since = settings.evidence_since_ns if since_ns is None else since_ns
         share = settings.control_share
+        if memory_id is not None:
+            speakers = self._store.find_speakers(project_id, [memory_id])
+            memory_id = speakers[memory_id].id if memory_id in speakers else memory_id
 
         def compare(scope: LiftScope) -> list[Lift]:
             counts = self._store.find_arm_counts(project_id, scope, since_ns=since, agent=agent, memory_id=memory_id)

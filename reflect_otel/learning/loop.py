@@ -77,7 +77,9 @@ class LearningLoop:
         self._table = table
         self._embedder = embedder
         entry = EntryCheck(store, clock, find_settings)
-        drawer = LessonDrawer(store, reflector, ContrastFinder(store, table, embedder), clock, allowed_hosts)
+        drawer = LessonDrawer(
+            store, reflector, ContrastFinder(store, table, embedder, find_settings), clock, allowed_hosts
+        )
         self._outcomes = OutcomeReader(store, embedder, drawer, entry, find_settings)
         self._merger = Merger(store, table)
         self._clock = clock

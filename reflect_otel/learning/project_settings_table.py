@@ -4,7 +4,7 @@ Derived data: filled from the store at start, written through with every change.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from reflect_otel.model.project_settings import DEFAULTS, ProjectSettings
 from reflect_otel.ports import ProjectStore
@@ -37,8 +37,21 @@ class ProjectSettingsTable:
         """Projects that serve no memories at the moment."""
         return sum(not settings.serving for settings in tuple(self._settings.values()))
 
-    def change(self, project_id: str, change: Callable[[ProjectSettings], ProjectSettings]) -> ProjectSettings:
+    def change(
+        self,
+        project_id: str,
+        change: Callable[[ProjectSettings], ProjectSettings],
+        find_relearned: Callable[[ProjectSettings, ProjectSettings], Sequence[str]] = lambda _before, _after: (),
+    ) -> ProjectSettings:
         """The settings after ``change``; durable and in force when it returns. Changes take turns.
+
+        They are in force before it is looked which runs they concern, so that what is learned meanwhile follows the
+        new ones, or is among those runs.
+
+        Args:
+            project_id: whose settings.
+            change: makes the new ones of the old ones.
+            find_relearned: runs to learn from again, by the settings before and after.
 
         Raises:
             StoreError: they could not be written; the old ones hold.
@@ -46,7 +59,13 @@ class ProjectSettingsTable:
         with self._changing:
             before = self.find(project_id)
             after = change(before)
-            if after != before:
-                self._store.write_project_settings(project_id, after)
-                self._settings[project_id] = after
+            if after == before:
+                return after
+            self._settings[project_id] = after
+            try:
+                relearned = find_relearned(before, after)
+                self._store.write_project_settings(project_id, after, relearned_run_ids=relearned)
+            except BaseException:
+                self._settings[project_id] = before
+                raise
             return after

@@ -107,7 +107,7 @@ class Operations:
         self._ids = ids
         self._project_settings = project_settings
         self._runs = RunLookup(store, intake)
-        self.projects = ProjectOperations(store, intake, project_settings, clock)
+        self.projects = ProjectOperations(store, intake, project_settings, clock, loop)
         self.sessions = SessionOperations(store, self._runs)
         self.governance = GovernanceOperations(governance)
 

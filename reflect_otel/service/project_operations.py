@@ -5,7 +5,9 @@ from typing import Any
 
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.learning.lift_report import LiftReader
+from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
+from reflect_otel.learning.reweighing import find_reweighed_runs
 from reflect_otel.model.lift import DEFAULT_HALF_WIDTH, LiftReport
 from reflect_otel.model.project_settings import ProjectSettings, change_settings
 from reflect_otel.ports import Clock, Intake, Store
@@ -21,9 +23,14 @@ class ProjectOperations:
         intake: knows what was accepted and is not in the store yet.
         settings: of every project, in process.
         clock: Unix time in nanoseconds.
+        loop: learns again from runs whose verdict a change of reviewer weights changes.
     """
 
-    def __init__(self, store: Store, intake: Intake, settings: ProjectSettingsTable, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, intake: Intake, settings: ProjectSettingsTable, clock: Clock, loop: LearningLoop
+    ) -> None:
+        self._store = store
+        self._loop = loop
         self._runs = RunLookup(store, intake)
         self._lift = LiftReader(store, settings)
         self._settings = settings
@@ -38,15 +45,21 @@ class ProjectOperations:
     ) -> ProjectSettings:
         """Change what is given, and give the names in ``reset`` their default back.
 
-        Durable and in force when it returns. ``change`` holds values of ``SettingsChange`` by name.
+        Durable and in force when it returns. ``change`` holds values of ``SettingsChange`` by name. Runs that come to
+        another verdict by changed reviewer weights are learned from again in the background.
 
         Raises:
             InvalidArgument: a name is unknown or a value out of range; nothing was changed.
             StoreError: the change could not be written; nothing was changed.
         """
-        return self._settings.change(
-            project_id, lambda settings: change_settings(settings, change, tuple(reset), self._clock())
-        )
+        with self._loop.committing:  # what was read under the old weights is not committed once the new ones hold
+            changed = self._settings.change(
+                project_id,
+                lambda settings: change_settings(settings, change, tuple(reset), self._clock()),
+                lambda before, after: find_reweighed_runs(self._store, project_id, before, after),
+            )
+        self._loop.wake()
+        return changed
 
     def get_lift(
         self,

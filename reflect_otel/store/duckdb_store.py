@@ -33,7 +33,7 @@ from reflect_otel.store.columns import storable_text
 from reflect_otel.store.database import Database
 from reflect_otel.store.duckdb_governance import DuckDBGovernance
 from reflect_otel.store.joining import delete_runs, join_traces
-from reflect_otel.store.learning_jobs import find_generation, find_next_job, write_outcome
+from reflect_otel.store.learning_jobs import find_generation, find_next_job, queue_jobs, write_outcome
 from reflect_otel.store.reviews import (
     WaitingReview,
     find_reviews,
@@ -221,7 +221,7 @@ class DuckDBStore(DuckDBGovernance):
             claimed = self._claims.get((job.project_id, job.run_id))
             if claimed is None or find_generation(session, job) != claimed:
                 return False
-            write_outcome(session, outcome)
+            write_outcome(session, outcome, self._clock())
         self._claims.pop((job.project_id, job.run_id), None)
         return True
 
@@ -352,12 +352,20 @@ class DuckDBStore(DuckDBGovernance):
             rows = session.fetch("find_project_settings")
         return {project_id: read_document(read_json(document)) for project_id, document in rows}
 
-    def write_project_settings(self, project_id: str, settings: ProjectSettings) -> None:
+    def write_project_settings(
+        self, project_id: str, settings: ProjectSettings, *, relearned_run_ids: Sequence[str] = ()
+    ) -> None:
         """See ``ProjectStore``."""
         with self._database.write() as session:
             session.execute(
                 "write_project_settings", project_id=project_id, document=write_json(build_document(settings))
             )
+            queue_jobs(session, project_id, relearned_run_ids, self._clock())
+
+    def find_reviewed_runs(self, project_id: str) -> Sequence[str]:
+        """See ``RunStore``."""
+        with self._database.read() as session:
+            return [str(run_id) for (run_id,) in session.fetch("find_reviewed_runs", project_id=project_id)]
 
     def find_arm_counts(
         self,

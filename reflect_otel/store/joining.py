@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from reflect_otel.model.memory import ReviewSignal
 from reflect_otel.ports import Clock
 from reflect_otel.store.columns import build_numbers, build_objects, build_texts, storable_text
 from reflect_otel.store.memory_rows import find_utility_events, write_utility_event
-from reflect_otel.store.reviews import find_reviews, write_review
+from reflect_otel.store.reviews import find_reviews, write_signal
 from reflect_otel.store.run_rows import find_record, find_run_ids
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry import KnownTraces, delete_traces, iter_pieces
@@ -73,13 +74,14 @@ def _take_over(
     session.execute("move_memories", **move)
     session.execute("move_quarantined_run", **move)
     session.execute("move_contrasts", **move)
+    session.execute("move_withdrawn_reviews", **move)
     _move_ledger(session, project_id, default, run_id)
     reviews = find_reviews(session, project_id, [default]).get(default, [])
     if find_record(session, project_id, run_id) is None:
         session.execute("rename_run", **move)
     _delete_rows(session, project_id, [default])
     for review in reviews:
-        write_review(session, project_id, run_id, review, clock, next_ordinal)
+        write_signal(session, project_id, run_id, ReviewSignal(review=review), clock, next_ordinal)
 
 
 def _move_ledger(session: Session, project_id: str, default: str, run_id: str) -> None:

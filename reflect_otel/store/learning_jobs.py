@@ -46,8 +46,14 @@ def find_jobs(session: Session, project_id: str, run_ids: Sequence[str]) -> Mapp
     return found
 
 
-def write_outcome(session: Session, outcome: LearningOutcome) -> None:
-    """Everything the outcome says, and the end of its job."""
+def queue_jobs(session: Session, project_id: str, run_ids: Sequence[str], queued_ns: int) -> None:
+    """Order that these runs are learned from again, as if their reviews had changed; unknown ones are ignored."""
+    for piece in iter_pieces(run_ids):
+        session.execute("queue_jobs", project_id=project_id, run_ids=list(piece), queued_ns=queued_ns)
+
+
+def write_outcome(session: Session, outcome: LearningOutcome, now_ns: int) -> None:
+    """Everything the outcome says, the end of its job, and orders to draw anew what was drawn against its run."""
     project_id, run_id = outcome.job.project_id, outcome.job.run_id
     if outcome.removed_memory_id is not None:
         delete_memory(session, project_id, outcome.removed_memory_id)
@@ -65,6 +71,11 @@ def write_outcome(session: Session, outcome: LearningOutcome) -> None:
     if outcome.quarantine_ids:
         join_quarantines(session, project_id, outcome.quarantine_ids, run_id, outcome.memory)
     session.execute("delete_jobs", project_id=project_id, run_ids=(run_id,))
+    contrasting = [
+        str(row[0]) for row in session.fetch("find_contrasting_runs", project_id=project_id, run_id=run_id)
+    ]
+    if contrasting:
+        queue_jobs(session, project_id, contrasting, now_ns)
 
 
 def _write_verdict(session: Session, outcome: LearningOutcome) -> None:

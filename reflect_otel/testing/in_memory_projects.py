@@ -1,39 +1,52 @@
 """What the in-memory store keeps of a project as a whole: its settings, and which runs had memories."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from reflect_otel.model.lift import ArmCount, LiftScope
-from reflect_otel.model.memory import ReviewResult, Served
+from reflect_otel.model.memory import Memory, ReviewResult, Served
 from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.testing.run_entry import RunEntry
 
 _Assigned: TypeAlias = tuple[str, float, bool]
 """Subject, chance, withheld."""
 
+FindSpeakers: TypeAlias = Callable[[str, Iterable[str]], Mapping[str, Memory]]
+
 
 class InMemoryProjects:
     """Part of ``InMemoryStore``: settings, runs with the traces they are known by, and what they were served."""
 
-    def __init__(self, lock: AbstractContextManager[Any]) -> None:
+    def __init__(self, lock: AbstractContextManager[Any], find_speakers: FindSpeakers) -> None:
         self._projects_lock = lock
+        self._find_speakers = find_speakers
         self._settings: dict[str, ProjectSettings] = {}
         self._runs: dict[tuple[str, str], RunEntry] = {}
         self._joined: dict[tuple[str, bytes], list[str]] = {}
         self._served: list[tuple[str, Served]] = []
+        self._order = itertools.count(1)
 
     def find_project_settings(self) -> Mapping[str, ProjectSettings]:
         """See ``ProjectStore``."""
         with self._projects_lock:
             return dict(self._settings)
 
-    def write_project_settings(self, project_id: str, settings: ProjectSettings) -> None:
+    def write_project_settings(
+        self, project_id: str, settings: ProjectSettings, *, relearned_run_ids: Sequence[str] = ()
+    ) -> None:
         """See ``ProjectStore``."""
         with self._projects_lock:
             self._settings[project_id] = settings
+            self._queue_runs(project_id, relearned_run_ids)
+
+    def _queue_runs(self, project_id: str, run_ids: Iterable[str]) -> None:
+        for run_id in run_ids:
+            entry = self._runs.get((project_id, run_id))
+            if entry is not None:
+                entry.queue(next(self._order))
 
     def find_arm_counts(
         self,
@@ -49,6 +62,11 @@ class InMemoryProjects:
             runs = {run_id: entry for (project, run_id), entry in self._runs.items() if project == project_id}
             joined = {trace: run_ids for (project, trace), run_ids in self._joined.items() if project == project_id}
             served = [served for project, served in self._served if project == project_id]
+            speakers = self._find_speakers(project_id, {item.memory_id for item in served})
+            served = [
+                replace(item, memory_id=speakers[item.memory_id].id) if item.memory_id in speakers else item
+                for item in served
+            ]
             return count_arms(find_exposures(runs, joined, served), scope, since_ns, agent, memory_id)
 
 
@@ -85,7 +103,7 @@ def count_arms(
             subjects = _subjects(scope, exposure, memory_ids)
             assigned += [((subject, first.control_share, first.withheld), exposure.entry) for subject in subjects]
     assigned.sort(key=lambda item: item[0])
-    groups = groupby(assigned, key=lambda item: item[0])
+    groups = itertools.groupby(assigned, key=lambda item: item[0])
     return [_count(key, [entry for _, entry in members]) for key, members in groups]
 
 

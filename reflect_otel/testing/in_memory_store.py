@@ -1,6 +1,5 @@
 """A whole ``Store`` in dictionaries, for tests of whoever builds on the ports."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -41,9 +40,8 @@ class InMemoryStore(InMemoryModelCalls, InMemoryGovernance, InMemoryProjects):
     def __init__(self) -> None:
         InMemoryModelCalls.__init__(self)
         InMemoryGovernance.__init__(self)
-        InMemoryProjects.__init__(self, self._lock)
+        InMemoryProjects.__init__(self, self._lock, self.find_speakers)
         self._offset = 0
-        self._order = itertools.count(1)
         self._spans: dict[tuple[str, bytes, bytes], SpanRecord] = {}
         self._logs: list[tuple[str, LogRecord]] = []
         self._waiting_reviews: list[tuple[str, ReviewSignal]] = []
@@ -161,6 +159,13 @@ class InMemoryStore(InMemoryModelCalls, InMemoryGovernance, InMemoryProjects):
                 return self._withdraw(entry, key)
             raise build_unknown_review(run_id, key, list(entry.reviews.values()))
 
+    def find_reviewed_runs(self, project_id: str) -> Sequence[str]:
+        """See ``RunStore``."""
+        with self._lock:
+            return sorted(
+                run_id for (project, run_id), e in self._runs.items() if project == project_id and e.reviews
+            )
+
     def delete_runs(self, project_id: str, run_ids: Sequence[str]) -> int:
         """See ``RunStore``."""
         with self._lock:
@@ -196,6 +201,10 @@ class InMemoryStore(InMemoryModelCalls, InMemoryGovernance, InMemoryProjects):
                 entry.created_memory_id = outcome.memory.id if outcome.memory else None
                 entry.reflection = outcome.reflection or entry.reflection
                 entry.result, entry.reward = outcome.result, outcome.reward
+            self._queue_runs(
+                project_id,
+                [memory.created_from for memory in self._of_project(project_id) if memory.contrasted_with == run_id],
+            )
             return True
 
     def write_job_failure(self, job: LearningJob, error: str, *, park: bool) -> None:
@@ -295,8 +304,12 @@ class InMemoryStore(InMemoryModelCalls, InMemoryGovernance, InMemoryProjects):
             return
         entry = self._upsert(replace(old.record, run_id=run_id))
         entry.created_memory_id = entry.created_memory_id or old.created_memory_id
+        for review_key, changed_ns in old.withdrawn.items():
+            if review_key not in entry.reviews:
+                entry.withdrawn.setdefault(review_key, changed_ns)
         for review in old.reviews.values():
-            self._review(entry, review)
+            if review.created_ns > entry.withdrawn.get(review.key, -1):
+                self._review(entry, review)
         for entry_key in [key for key in self._ledger if key[0] == project_id and key[2] == from_run_id]:
             event = self._ledger.pop(entry_key)
             self._ledger.setdefault((project_id, event.memory_id, run_id), replace(event, run_id=run_id))
@@ -378,20 +391,15 @@ class InMemoryStore(InMemoryModelCalls, InMemoryGovernance, InMemoryProjects):
         entry.reviews[review.key] = review
         entry.changed_ns[review.key] = changed_ns
         entry.withdrawn.pop(review.key, None)
-        self._queue(entry)
+        entry.queue(next(self._order))
         return True
 
     def _withdraw(self, entry: RunEntry, key: ReviewKey) -> bool:
         if entry.reviews.pop(key, None) is None:
             return False
         entry.withdrawn[key] = entry.changed_ns[key]
-        self._queue(entry)
+        entry.queue(next(self._order))
         return True
-
-    def _queue(self, entry: RunEntry) -> None:
-        entry.reviewed += 1
-        entry.attempts, entry.parked, entry.last_error = 0, False, ""
-        entry.queued = next(self._order)
 
     def _apply(self, project_id: str, run_id: str, outcome: LearningOutcome) -> None:
         self._join_quarantines(outcome)

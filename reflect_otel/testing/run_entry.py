@@ -36,6 +36,12 @@ class RunEntry:
     parked: bool = False
     last_error: str = ""
 
+    def queue(self, place: int) -> None:
+        """Order that it is learned from again, behind those with a lower place."""
+        self.reviewed += 1
+        self.attempts, self.parked, self.last_error = 0, False, ""
+        self.queued = place
+
 
 def is_claimable(entry: RunEntry) -> bool:
     """Whether the run's reviews can be learned from now."""

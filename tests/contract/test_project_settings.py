@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from reflect_otel import AsyncReflectClient, InvalidArgument, ProjectSettings, ReflectClient
+from tests.waiting import wait_until
 
-from .runs import TASK
+from .runs import CHAT, TASK
 
 
 def test_a_project_starts_with_the_defaults(client):
@@ -62,3 +63,15 @@ def test_the_most_memories_of_a_project_hold_from_the_next_call_on(client):
     assert client.augment_with_memories(TASK, lambda_=1.0).memories == ()
     client.update_project_settings(max_injected=2)
     assert len(client.augment_with_memories(TASK, lambda_=1.0).memories) == 2
+
+
+def test_trusting_a_reviewer_otherwise_moves_what_was_learned_already(client):
+    memory = client.create_memory(TASK, "Refund to the card.")
+    run_id = client.create_trace(TASK, CHAT, retrieved_memory_ids=[memory.id]).id
+    client.review_trace(run_id, result="pass", identifier="ada")
+    client.review_trace(run_id, result="fail", identifier="bob")
+    assert client.get_memory(memory.id).utility == 0.5
+    client.update_project_settings(reviewer_weights={"human:bob": 0.0})
+    wait_until(lambda: client.get_memory(memory.id).utility == 0.75)
+    client.update_project_settings(reset=["reviewer_weights"])
+    wait_until(lambda: client.get_memory(memory.id).utility == 0.5)

@@ -1,6 +1,10 @@
 with noted as (
-    select s.run_id, s.trace_id, s.memory_id, s.withheld, s.control_share, s.served_ns, s.ordinal, r.run_id as named
+    select
+        s.run_id, s.trace_id, s.withheld, s.control_share, s.served_ns, s.ordinal, r.run_id as named,
+        coalesce(nullif(m.merged_into, ''), h.heir_id, s.memory_id) as memory_id -- who speaks for it now
     from servings s
+    left join memory_heirs h on h.project_id = s.project_id and h.memory_id = s.memory_id
+    left join memories m on m.project_id = s.project_id and m.memory_id = coalesce(h.heir_id, s.memory_id)
     left join runs r on r.project_id = s.project_id and r.run_id = s.run_id
     where s.project_id = $project_id
 ),

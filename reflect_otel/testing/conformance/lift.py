@@ -3,8 +3,8 @@
 from typing import Final
 
 from reflect_otel.model.lift import ArmCount, LiftScope
-from reflect_otel.model.memory import ReviewResult, Served
-from reflect_otel.ports import LearningOutcome, Store
+from reflect_otel.model.memory import MemoryStatus, ReviewResult, Served
+from reflect_otel.ports import LearningOutcome, Store, Succession
 from reflect_otel.testing.conformance.store_case import (
     OTHER_PROJECT,
     OTHER_TRACE,
@@ -12,7 +12,9 @@ from reflect_otel.testing.conformance.store_case import (
     TRACE,
     StoreCase,
     build_batch,
+    build_memory,
     build_review,
+    build_stored,
     write_run,
 )
 
@@ -67,6 +69,25 @@ class LiftStoreConformance(StoreCase):
         assert [(count.subject, count.withheld) for count in only_cook] == [("b", True)]
         only_a = store.find_arm_counts(PROJECT, LiftScope.PROJECT, memory_id="a", since_ns=11)
         assert [(count.withheld, count.runs) for count in only_a] == [(False, 1)]
+
+    def test_a_memory_that_another_speaks_for_counts_for_that_one(self, store: Store) -> None:
+        """Merged into it, or gone and succeeded by it; a run that was served several of them counts once."""
+        for memory_id, merged_into in (("root", ""), ("child", "root"), ("gone", "")):
+            status = MemoryStatus.MERGED if merged_into else MemoryStatus.ACTIVE
+            memory = build_memory(memory_id, status=status, merged_into=merged_into)
+            store.write_memory(PROJECT, build_stored(memory))
+        _expose(store, "r1", ReviewResult.PASS, reward=1.0, memory_ids=("gone", "child", "other"))
+        _expose(store, "r2", ReviewResult.FAIL, memory_ids=("gone",), withheld=True)
+        store.write_succession(PROJECT, Succession(gone_id="gone", heir_id="child"))
+        counts = store.find_arm_counts(PROJECT, LiftScope.MEMORY)
+        assert [(count.subject, count.withheld, count.runs, count.passes) for count in counts] == [
+            ("other", False, 1, 1),
+            ("root", False, 1, 1),
+            ("root", True, 1, 0),
+        ]
+        alone = store.find_arm_counts(PROJECT, LiftScope.PROJECT, memory_id="root")
+        assert [(count.withheld, count.runs) for count in alone] == [(False, 1), (True, 1)]
+        assert list(store.find_arm_counts(PROJECT, LiftScope.PROJECT, memory_id="gone")) == []
 
     def test_the_first_augmentation_of_a_run_decides_its_arm(self, store: Store) -> None:
         """Whatever later ones did, and under which share."""

@@ -21,6 +21,7 @@ from reflect_otel.testing.conformance.store_case import (
     build_run,
     build_span,
     build_stored,
+    write_run,
 )
 
 _CALL: Final = ModelCall(
@@ -74,6 +75,24 @@ class ModelCallLedgerConformance(StoreCase):
         assert store.find_reflection(PROJECT, "r") == nothing
         store.delete_runs(PROJECT, ["r"])
         assert store.find_reflection(PROJECT, "r") is None
+
+    def test_a_contrast_is_drawn_anew_when_its_failed_run_is_learned_from_again(self, store: Store) -> None:
+        """Its run is queued with the outcome that may have changed what it was drawn against."""
+        for number, run_id in enumerate(("failed", "passed")):
+            write_run(store, run_id, bytes([number + 1]) * 16)
+            store.write_review(PROJECT, run_id, build_review())
+        memory = build_memory("c", created_from="passed", contrasted_with="failed")
+        for drawn in (None, memory):
+            job = store.claim_job()
+            assert job is not None
+            assert store.write_learning(LearningOutcome(job=job, memory=drawn))
+        assert store.claim_job() is None
+        store.write_withdrawal(PROJECT, "failed", build_review().key)
+        for run_id in ("failed", "passed"):
+            job = store.claim_job()
+            assert job is not None
+            assert (job.run_id, store.write_learning(LearningOutcome(job=job))) == (run_id, True)
+        assert store.claim_job() is None
 
     def test_a_renamed_run_stays_the_other_half_of_its_contrast(self, store: Store) -> None:
         """The failed run may get its name after the contrast was drawn."""

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Final
 
 from reflect_otel.model.project_settings import ProjectSettings
-from reflect_otel.ports import Store
-from reflect_otel.testing.conformance.store_case import OTHER_PROJECT, PROJECT, StoreCase
+from reflect_otel.ports import LearningOutcome, Store
+from reflect_otel.testing.conformance.store_case import OTHER_PROJECT, PROJECT, StoreCase, build_review, write_run
 
 _FULL: Final = ProjectSettings(
     control_share=0.05,
@@ -37,6 +37,23 @@ class ProjectStoreConformance(StoreCase):
         store.write_project_settings(OTHER_PROJECT, ProjectSettings())
         assert dict(store.find_project_settings()) == {PROJECT: _FULL, OTHER_PROJECT: ProjectSettings()}
 
+    def test_runs_that_a_change_concerns_are_learned_from_again(self, store: Store) -> None:
+        """Also one that was claimed before; only reviewed ones have to be; unknown ones are ignored."""
+        for number, run_id in enumerate(("a", "b", "never reviewed")):
+            write_run(store, run_id, bytes([number + 1]) * 16)
+        for run_id in ("a", "b"):
+            store.write_review(PROJECT, run_id, build_review())
+        assert list(store.find_reviewed_runs(PROJECT)) == ["a", "b"]
+        assert list(store.find_reviewed_runs(OTHER_PROJECT)) == []
+        first, second = _learn_next(store), store.claim_job()
+        assert second is not None
+        store.write_project_settings(PROJECT, _FULL, relearned_run_ids=["a", "b", "unknown"])
+        assert not store.write_learning(LearningOutcome(job=second))
+        assert {_learn_next(store), _learn_next(store)} == {first, second.run_id}
+        assert store.claim_job() is None
+        store.write_withdrawal(PROJECT, "a", build_review().key)
+        assert list(store.find_reviewed_runs(PROJECT)) == ["b"]
+
     def test_settings_outlive_the_store(self, store: Store, tmp_path: Path) -> None:
         """What was written is there after the next opening."""
         store.write_project_settings(PROJECT, _FULL)
@@ -44,3 +61,10 @@ class ProjectStoreConformance(StoreCase):
         again = self.open_store(tmp_path)
         assert dict(again.find_project_settings()) == {PROJECT: _FULL}
         again.close()
+
+
+def _learn_next(store: Store) -> str:
+    job = store.claim_job()
+    assert job is not None
+    assert store.write_learning(LearningOutcome(job=job))
+    return job.run_id

@@ -11,6 +11,7 @@ from reflect_otel.model.memory import Review, ReviewResult, ReviewSignal, Review
 from reflect_otel.ports import LearningOutcome, RunFilter, Store
 from reflect_otel.testing.conformance.store_case import (
     OTHER_PROJECT,
+    OTHER_TRACE,
     PROJECT,
     TRACE,
     StoreCase,
@@ -161,6 +162,32 @@ class ReviewConformance(StoreCase):
         later = replace(given, review=build_review(created_ns=8))
         store.write_telemetry(build_batch(at + 4, signals=[later]))
         assert _reviews(store, "r") == (later.review,)
+
+    def test_a_withdrawal_follows_a_run_that_gets_a_name(self, store: Store) -> None:
+        """What telemetry repeats of it changes nothing under the new name either; a later word does."""
+        write_run(store)
+        for identifier in ("", "ada"):
+            store.write_review(PROJECT, TRACE.hex(), build_review(identifier=identifier, created_ns=5))
+        store.write_withdrawal(PROJECT, TRACE.hex(), build_review().key)
+        write_run(store, "named")
+        assert _reviews(store, "named") == (build_review(identifier="ada", created_ns=5),)
+        assert not store.write_withdrawal(PROJECT, "named", build_review().key)
+        repeated = ReviewSignal(review=build_review(created_ns=5), run_id="named")
+        store.write_telemetry(build_batch(store.journal_offset() + 1, signals=[repeated]))
+        assert len(_reviews(store, "named")) == 1
+        later = replace(repeated, review=build_review(_FAIL, created_ns=6))
+        store.write_telemetry(build_batch(store.journal_offset() + 1, signals=[later]))
+        assert set(_reviews(store, "named")) == {later.review, build_review(identifier="ada", created_ns=5)}
+
+    def test_a_review_withdrawn_from_a_named_run_does_not_come_back_with_its_trace(self, store: Store) -> None:
+        """The trace was reviewed under its own id before it was known to be part of the run."""
+        write_run(store, "named", OTHER_TRACE)
+        store.write_review(PROJECT, "named", build_review(created_ns=5))
+        store.write_withdrawal(PROJECT, "named", build_review().key)
+        write_run(store)
+        store.write_review(PROJECT, TRACE.hex(), build_review(created_ns=4))
+        write_run(store, "named")
+        assert _reviews(store, "named") == ()
 
     def test_reviewers_and_evaluations_are_told_apart(self, store: Store) -> None:
         """The key is (name, source, identifier); the oldest comes first."""

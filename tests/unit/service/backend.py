@@ -155,6 +155,7 @@ class Backend:
             self.clock,
             self.watch.publish,
             guard.note_learned,
+            find_settings=self.project_settings.find,
         )
         self.intake = DirectIntake(store, self.clock, self.watch.publish)
         self.intake.loop = self.loop
