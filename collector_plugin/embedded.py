@@ -5,6 +5,7 @@ span exporter as its ``OtlpSink``. Both find it through the entry-point group ``
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -126,11 +127,13 @@ class EmbeddedTransport:
 
     def _build_call(self, timeout_seconds: float, on_end: Callable[[Callable[[], None]], None]) -> Call:
         span_context = trace.get_current_span().get_span_context()
+        deadline = time.monotonic() + timeout_seconds
         return Call(
             project_id=self._caller.project_id,
             trace_id=span_context.trace_id.to_bytes(16, "big") if span_context.is_valid else None,
             remaining_seconds=timeout_seconds,
             answer_seconds=timeout_seconds,  # an answer within the process needs no time to arrive
+            is_awaited=lambda: time.monotonic() < deadline,
             on_end=on_end,
         )
 

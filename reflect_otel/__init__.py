@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reflect_otel.client.aio import AsyncReflectClient
     from reflect_otel.client.client import ReflectClient
     from reflect_otel.client.decorator import reflect_trace
+    from reflect_otel.client.governance_codec import MemoryWish
     from reflect_otel.client.trace_context import TraceContext, TraceResult
     from reflect_otel.errors import (
         AuthError,
@@ -33,7 +34,18 @@ if TYPE_CHECKING:
         TransportError,
         Unavailable,
     )
-    from reflect_otel.model.lift import Lift, LiftReport
+    from reflect_otel.model.explanation import Candidate, Explanation, LeftOut
+    from reflect_otel.model.governance import (
+        BlastRadius,
+        HistoryEntry,
+        MemoryAction,
+        MemoryHistory,
+        Quarantine,
+        QuarantinedMemory,
+        TouchedMemory,
+        TouchedRun,
+    )
+    from reflect_otel.model.lift import Arm, Lift, LiftConclusion, LiftReport, LiftScope
     from reflect_otel.model.memory import (
         AugmentedTask,
         IngestStatus,
@@ -47,31 +59,45 @@ if TYPE_CHECKING:
         Trace,
         TraceSubmission,
     )
-    from reflect_otel.model.project_settings import ProjectSettings
+    from reflect_otel.model.project_settings import ProjectSettings, SettingsChange
     from reflect_otel.model.session import Session
+    from reflect_otel.model.settings import Settings
     from reflect_otel.model.trajectory import Trajectory
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Arm",
     "AsyncReflectClient",
     "AugmentedTask",
     "AuthError",
+    "BlastRadius",
+    "Candidate",
     "ConfigError",
     "DeadlineExceeded",
     "DeliveryReport",
     "DeliveryStatus",
+    "Explanation",
     "FailedPrecondition",
+    "HistoryEntry",
     "IngestFailed",
     "IngestStatus",
     "InvalidArgument",
+    "LeftOut",
     "Lift",
+    "LiftConclusion",
     "LiftReport",
+    "LiftScope",
     "Memory",
+    "MemoryAction",
+    "MemoryHistory",
     "MemoryKind",
     "MemoryStatus",
+    "MemoryWish",
     "NotFound",
     "ProjectSettings",
+    "Quarantine",
+    "QuarantinedMemory",
     "RateLimited",
     "ReflectClient",
     "ReflectError",
@@ -82,6 +108,10 @@ __all__ = [
     "ReviewStatus",
     "RunSpanProcessor",
     "Session",
+    "Settings",
+    "SettingsChange",
+    "TouchedMemory",
+    "TouchedRun",
     "Trace",
     "TraceContext",
     "TraceResult",
@@ -108,6 +138,7 @@ _HOMES = {
     "client.aio": ("AsyncReflectClient",),
     "client.client": ("ReflectClient",),
     "client.decorator": ("reflect_trace",),
+    "client.governance_codec": ("MemoryWish",),
     "client.trace_context": ("TraceContext", "TraceResult"),
     "errors": (
         "AuthError",
@@ -122,7 +153,18 @@ _HOMES = {
         "TransportError",
         "Unavailable",
     ),
-    "model.lift": ("Lift", "LiftReport"),
+    "model.explanation": ("Candidate", "Explanation", "LeftOut"),
+    "model.governance": (
+        "BlastRadius",
+        "HistoryEntry",
+        "MemoryAction",
+        "MemoryHistory",
+        "Quarantine",
+        "QuarantinedMemory",
+        "TouchedMemory",
+        "TouchedRun",
+    ),
+    "model.lift": ("Arm", "Lift", "LiftConclusion", "LiftReport", "LiftScope"),
     "model.memory": (
         "AugmentedTask",
         "IngestStatus",
@@ -136,8 +178,9 @@ _HOMES = {
         "Trace",
         "TraceSubmission",
     ),
-    "model.project_settings": ("ProjectSettings",),
+    "model.project_settings": ("ProjectSettings", "SettingsChange"),
     "model.session": ("Session",),
+    "model.settings": ("Settings",),
     "model.trajectory": ("Trajectory",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

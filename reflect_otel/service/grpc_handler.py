@@ -74,6 +74,7 @@ def _open_call(context: Any, authenticator: Authenticator) -> Call:
         trace_id=read_trace_id(_read_traceparent(context)),
         remaining_seconds=remaining_seconds,
         answer_seconds=None if remaining_seconds is None else remaining_seconds * _ANSWER_SHARE,
+        is_awaited=lambda: context.is_active() and (context.time_remaining() or 1.0) > 0.0,
         on_end=lambda callback: _run_at_end(context, callback),
     )
 

@@ -122,6 +122,7 @@ class Operations:
         trace_id: bytes | None = None,
         is_explained: bool = False,
         timeout_seconds: float | None = None,
+        is_awaited: Callable[[], bool] = lambda: True,
     ) -> AugmentedTask:
         """The task with the memories worth injecting; on demand with why it has these. Touches no database.
 
@@ -130,7 +131,8 @@ class Operations:
 
         What is served is noted for the run that ``run_id`` or the caller's W3C ``trace_id`` (16 bytes) names; without
         either, nobody could be credited and nothing is noted. A run of the control group gets the task unchanged, and
-        what it would have been served is noted as withheld. While serving is stopped nothing is served or noted.
+        what it would have been served is noted as withheld. While serving is stopped nothing is served or noted, nor
+        is it when ``is_awaited`` says that the caller has gone on without the answer: its run has seen no memory.
 
         Raises:
             InvalidArgument: the task is blank or too long, or an option is out of range.
@@ -153,6 +155,8 @@ class Operations:
             return AugmentedTask(augmented_task=task, degraded=True)
         if not augmented.memories:
             return augmented
+        if not is_awaited():
+            return AugmentedTask(augmented_task=task, degraded=True)
         run_key, share = run_id or (trace_id or b"").hex(), project.control_share
         control = is_control(project_id, run_key, share)
         if run_key:

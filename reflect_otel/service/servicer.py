@@ -65,6 +65,7 @@ class ReflectServicer:
             trace_id=call.trace_id,
             is_explained=request.explain,
             timeout_seconds=call.answer_seconds,
+            is_awaited=call.is_awaited,
         )
         explanation = augmented.explanation
         return wire.AugmentResponse(

@@ -4,6 +4,10 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+from reflect_otel import ReflectClient
+
 from .service_process import wait_for
 
 TASK = "Refund the damaged coffee order of a customer"
@@ -29,7 +33,15 @@ def said(service, *arguments):
 def play(client, number):
     """A run that fails because of the memory it was served."""
     with client.trace(f"{TASK} {number}", blocking=True, lambda_=1.0) as run:
+        assert not run.degraded
         run.set_output(CHAT, result="fail" if run.memories else "pass")
+
+
+@pytest.fixture
+def client(service):
+    """One that waits for its memories on a busy machine, too: a run that goes on without them is on neither side."""
+    with ReflectClient(service.url, augment_timeout=30) as client:
+        yield client
 
 
 def test_harm_is_shown_serving_stops_over_restarts_and_resumes_by_command(service, client):
@@ -43,6 +55,7 @@ def test_harm_is_shown_serving_stops_over_restarts_and_resumes_by_command(servic
         play(client, number)
         if not client.get_project_settings().serving:
             break
+    assert "Serving is stopped" in said(service, "lift")
     assert "Memories do harm" in said(service, "lift")
     assert "passed less often" in said(service, "lift")
     assert service.status()["serving_stopped_projects"] == 1

@@ -9,16 +9,30 @@ from typing import Any, assert_type
 
 import reflect_otel
 from reflect_otel import (
+    Arm,
     AsyncReflectClient,
     AugmentedTask,
+    BlastRadius,
+    Candidate,
     DeliveryReport,
     DeliveryStatus,
+    Explanation,
+    HistoryEntry,
     InvalidArgument,
+    LeftOut,
     Lift,
+    LiftConclusion,
     LiftReport,
+    LiftScope,
     Memory,
+    MemoryAction,
+    MemoryHistory,
     MemoryKind,
+    MemoryStatus,
+    MemoryWish,
     ProjectSettings,
+    Quarantine,
+    QuarantinedMemory,
     ReflectClient,
     ReflectError,
     ReflectSpanExporter,
@@ -27,6 +41,10 @@ from reflect_otel import (
     ReviewSource,
     RunSpanProcessor,
     Session,
+    Settings,
+    SettingsChange,
+    TouchedMemory,
+    TouchedRun,
     Trace,
     TraceContext,
     TraceResult,
@@ -89,29 +107,100 @@ def client_calls(client: ReflectClient) -> None:
     assert_type(client.get_memory(memory.id), Memory)
     assert_type(client.list_memories(), list[Memory])
     assert_type(client.iter_memories(), Iterator[Memory])
+    assert_type(client.iter_memory_pages(status="active"), Iterator[list[Memory]])
+    assert_type(client.iter_trace_pages(agent="a"), Iterator[list[Trace]])
+    assert_type(client.withdraw_review("abc", name="review", source="human", identifier="ada"), Trace)
+    client.close()
+
+
+def explanation(client: ReflectClient) -> None:
+    explained = client.augment_with_memories("task", explain=True, max_injected=1).explanation
+    assert_type(explained, Explanation | None)
+    if explained is not None:
+        assert_type(explained.candidates, tuple[Candidate, ...])
+        assert_type(explained.candidates[0].left_out, LeftOut | None)
+
+
+def settings_and_lift(client: ReflectClient) -> None:
     assert_type(client.get_project_settings(), ProjectSettings)
+    change: SettingsChange = {"control_share": 0.05, "reviewer_weights": {"llm": 0.25}, "serving": True}
+    assert_type(client.update_project_settings(**change), ProjectSettings)
     settings = client.update_project_settings(control_share=0.05, max_injected=None, reset=["review_names"])
-    assert_type(settings, ProjectSettings)
     assert_type(settings.serving, bool)
-    report = client.get_lift(agent="support", half_width=0.1)
+    report = client.get_lift(agent="support", memory_id="m", since_ns=0, half_width=0.1)
     assert_type(report, LiftReport)
     assert_type(report.project, Lift)
+    assert_type(report.project.scope, LiftScope)
     assert_type(report.project.difference, float | None)
+    assert_type(report.project.conclusion, LiftConclusion)
+    assert_type(report.memories[0].without_memory, Arm)
+    assert_type(report.memories[0].without_memory.pass_rate, float | None)
+
+
+def governance(client: ReflectClient) -> None:
+    wish: MemoryWish = {"status": MemoryStatus.QUARANTINED, "author": "mallory", "alarmed": True}
+    assert_type(client.list_memories(**wish), list[Memory])
+    history = client.get_memory_history("m", limit=10)
+    assert_type(history, MemoryHistory)
+    assert_type(history.entries, tuple[HistoryEntry, ...])
+    assert_type(history.quarantines, tuple[Quarantine, ...])
+    assert_type(client.update_memories(["m"], MemoryAction.PIN), list[Memory])
+    assert_type(client.update_memories("m", "archive", reason="old"), list[Memory])
+    radius = client.find_blast_radius(memory_ids="m", run_ids=["r"], author="mallory", since_ns=1, until_ns=2)
+    assert_type(radius, BlastRadius)
+    assert_type(radius.memories[0], TouchedMemory)
+    assert_type(radius.runs[0], TouchedRun)
+    made = client.create_quarantine(memory_ids=["m"], run_ids="r", author="", since_ns=0, until_ns=0, reason="poison")
+    assert_type(made, Quarantine)
+    assert_type(made.members, tuple[QuarantinedMemory, ...])
+    assert_type(client.list_quarantines(open_only=True), list[Quarantine])
+    assert_type(client.release_quarantine(made.id), Quarantine)
+    assert_type(client.delete_memories("m"), int)
+    assert_type(client.delete_traces(["abc"], with_memories=True), int)
+
+
+def embedded() -> None:
+    with ReflectClient.embedded("data", settings=Settings(settle_seconds=0.1), embedder="hashing") as client:
+        assert_type(client, ReflectClient)
+    assert_type(AsyncReflectClient.embedded("data", reflector="offline"), AsyncReflectClient)
 
 
 async def async_client_calls() -> None:
-    async with AsyncReflectClient("http://localhost:4317", "key", "project", augment_timeout=0.3) as client:
-        assert_type(await client.augment_with_memories("task"), AugmentedTask)
-        assert_type(await client.create_trace("task", MESSAGES), TraceSubmission)
-        assert_type(await client.create_trace_and_wait("task", MESSAGES), Trace)
-        assert_type(await client.wait_for_trace("abc"), Trace)
-        assert_type(await client.review_trace("abc", result="pass"), Trace)
-        assert_type(await client.list_traces(), list[Trace])
-        assert_type(client.iter_traces(), AsyncIterator[Trace])
-        assert_type(await client.delete_traces(["abc"]), int)
-        assert_type(await client.create_memory("task", "lesson"), Memory)
-        async with client.trace("task") as ctx:
+    async with AsyncReflectClient("http://localhost:4317", "key", "project", augment_timeout=0.3) as async_client:
+        assert_type(await async_client.augment_with_memories("task", explain=True), AugmentedTask)
+        assert_type(await async_client.query_memories("task"), list[Memory])
+        assert_type(await async_client.create_trace("task", MESSAGES), TraceSubmission)
+        assert_type(await async_client.create_trace_and_wait("task", MESSAGES), Trace)
+        assert_type(await async_client.wait_for_trace("abc"), Trace)
+        assert_type(await async_client.review_trace("abc", result="pass"), Trace)
+        assert_type(await async_client.withdraw_review("abc", identifier="ada"), Trace)
+        assert_type(await async_client.get_trace("abc"), Trace)
+        assert_type(await async_client.get_session("conv-1"), Session)
+        assert_type(await async_client.get_trajectory("abc"), Trajectory)
+        assert_type(await async_client.list_traces(), list[Trace])
+        assert_type(async_client.iter_traces(), AsyncIterator[Trace])
+        assert_type(await async_client.delete_traces(["abc"], with_memories=True), int)
+        assert_type(await async_client.create_memory("task", "lesson"), Memory)
+        assert_type(await async_client.get_memory("m"), Memory)
+        assert_type(await async_client.list_memories(kind="strategy"), list[Memory])
+        assert_type(async_client.iter_memories(status="merged"), AsyncIterator[Memory])
+        assert_type(async_client.status, DeliveryStatus)
+        async with async_client.trace("task") as ctx:
             assert_type(ctx, TraceContext)
+        await async_client.close()
+
+
+async def async_settings_and_governance(async_client: AsyncReflectClient) -> None:
+    assert_type(await async_client.get_project_settings(), ProjectSettings)
+    assert_type(await async_client.update_project_settings(control_share=0.1), ProjectSettings)
+    assert_type(await async_client.get_lift(memory_id="m"), LiftReport)
+    assert_type(await async_client.get_memory_history("m"), MemoryHistory)
+    assert_type(await async_client.update_memories("m", MemoryAction.RESTORE), list[Memory])
+    assert_type(await async_client.find_blast_radius(author="mallory"), BlastRadius)
+    assert_type(await async_client.create_quarantine(run_ids=["r"], reason="poison"), Quarantine)
+    assert_type(await async_client.list_quarantines(), list[Quarantine])
+    assert_type(await async_client.release_quarantine("q"), Quarantine)
+    assert_type(await async_client.delete_memories(["m"]), int)
 
 
 def context_manager(client: ReflectClient) -> None:

@@ -421,8 +421,8 @@ def test_the_thread_learns_when_woken_and_stops_in_time(world):
     world.review("r1", "fail", "Look up first.")
     world.loop.wake()
     assert world.loop.learn(PROJECT, "r1", 5)
-    assert world.changed == [(PROJECT, "r1")]
     assert world.loop.stop(5)
+    assert world.changed == [(PROJECT, "r1")]
     assert not [thread for thread in threading.enumerate() if thread.name == "reflect-learning"]
 
 

@@ -58,6 +58,14 @@ def test_what_was_withheld_earns_no_credit_and_is_not_a_memory_of_the_run(shop):
     assert count_arms(shop) == {(True, 1.0): (1, 1, 1)}
 
 
+def test_a_caller_that_has_gone_on_was_served_nothing_and_denied_nothing(shop):
+    for share in (0.0, 1.0):
+        set_share(shop, share)
+        augmented = augment(shop, run_id="run-1", is_awaited=lambda: False)
+        assert (augmented.augmented_task, augmented.memories, augmented.degraded) == (TASK, (), True)
+    assert shop.intake.served == []
+
+
 def test_every_augmentation_of_a_run_falls_to_the_same_side(shop):
     set_share(shop, 0.5)
     sides = {}

@@ -317,6 +317,27 @@ def test_a_caller_that_vanishes_is_noticed(address, backend):
     assert states.code() == grpc.StatusCode.CANCELLED
 
 
+def test_memories_that_come_too_late_for_their_run_are_not_noted_as_served():
+    """The run went on without them, so what becomes of it says nothing about them."""
+    may_answer = threading.Event()
+
+    class HeldIndex(InMemoryIndex):
+        def search(self, vector, limit):
+            assert may_answer.wait(10)
+            return super().search(vector, limit)
+
+    backend = Backend(InMemoryStore(), HeldIndex)
+    backend.operations.create_memory("default", task=TASK, reflection="Ask for the order number first.")
+    with serving(backend, Authenticator({}), threads=1) as address:
+        api = Api(address)
+        late = api.failure("Augment", wire.AugmentRequest(task=TASK, run_id="run-1"), timeout=0.2)
+        assert late.code == grpc.StatusCode.DEADLINE_EXCEEDED
+        may_answer.set()
+        assert len(api.call("Augment", wire.AugmentRequest(task=TASK, run_id="run-2")).memories) == 1
+        api.channel.close()
+    assert [served.run_id for _, served in backend.intake.served] == ["run-2"]
+
+
 def test_a_wait_ends_at_the_callers_deadline(api, backend):
     failure = api.failure("WaitTrace", wire.WaitTraceRequest(trace_id="run-1"), timeout=0.3)
     assert failure.code == grpc.StatusCode.DEADLINE_EXCEEDED
