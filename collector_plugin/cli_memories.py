@@ -26,12 +26,13 @@ Since = Annotated[
 ]
 Until = Annotated[datetime | None, typer.Option("--until", metavar="TIME", help="Memories stored before this time.")]
 
+_ID: Final = "mem-5896a51f0dabc5ee82ea"
 _EXAMPLES: Final = examples(
     "reflect-otel memories",
     "reflect-otel memories --status quarantined --json",
     "reflect-otel memories --alarmed",
-    "reflect-otel memories show mem-5896a51f0dabc5ee82ea",
-    "reflect-otel memories quarantine mem-5896a51f0dabc5ee82ea --reason 'refunds without asking'",
+    f"reflect-otel memories show {_ID}",
+    f"reflect-otel memories quarantine {_ID} --reason 'refunds without asking'",
 )
 
 memories_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
@@ -74,7 +75,9 @@ def memories(
     run_memories(Connection(endpoint, api_key, project), only, limit, as_json=json)
 
 
-@memories_app.command(epilog=_EXAMPLES)
+@memories_app.command(
+    epilog=examples(f"reflect-otel memories show {_ID}", f"reflect-otel memories show {_ID} --json")
+)
 def show(
     memory_id: Annotated[str, typer.Argument(metavar="ID", help="Memory id.")],
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Most runs to print.")] = 50,
@@ -91,7 +94,9 @@ def show(
 
 
 def _add_action(name: str, help_text: str) -> None:
-    @memories_app.command(name=name, help=help_text, epilog=_EXAMPLES)
+    command = f"reflect-otel memories {name} {_ID}"
+
+    @memories_app.command(name=name, help=help_text, epilog=examples(command, f"{command} --reason 'why' --json"))
     def act(
         memory_ids: MemoryIds,
         reason: Reason = "",
@@ -116,9 +121,10 @@ _add_action("pin", "Never archive these memories, merge them away, or let untrie
 _add_action("unpin", "Treat these memories like any other again.")
 
 
-@memories_app.command(epilog=_EXAMPLES)
+@memories_app.command(epilog=examples(f"reflect-otel memories delete {_ID}"))
 def delete(
     memory_ids: MemoryIds,
+    json: Json = False,
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     api_key: ApiKey = None,
     project: Project = DEFAULT_PROJECT,
@@ -127,7 +133,7 @@ def delete(
     from collector_plugin.commands.connection import Connection
     from collector_plugin.commands.governance import run_delete
 
-    run_delete(Connection(endpoint, api_key, project), memory_ids)
+    run_delete(Connection(endpoint, api_key, project), memory_ids, as_json=json)
 
 
 def blast_radius(
@@ -169,8 +175,8 @@ def quarantine(
     origin = _origin(memory, run, author, since, until)
     connection = Connection(endpoint, api_key, project)
     if not yes:
-        run_blast_radius(connection, origin, as_json=False)
-        typer.confirm("Quarantine all of these?", abort=True)
+        run_blast_radius(connection, origin, as_json=False, on_stderr=json)
+        typer.confirm("Quarantine all of these?", abort=True, err=True)
     run_quarantine(connection, origin, reason, as_json=json)
 
 
@@ -208,12 +214,17 @@ def add_governance(app: typer.Typer) -> None:
     app.command(
         name="blast-radius",
         epilog=examples(
-            "reflect-otel blast-radius --memory mem-5896a51f0dabc5ee82ea",
+            f"reflect-otel blast-radius --memory {_ID}",
             "reflect-otel blast-radius --author mallory --json",
             "reflect-otel blast-radius --since 2026-05-17T09:00:00 --until 2026-05-17T10:00:00",
         ),
     )(blast_radius)
-    app.command(epilog=examples("reflect-otel quarantine --run my-run-7 --reason 'poisoned page'"))(quarantine)
+    app.command(
+        epilog=examples(
+            "reflect-otel quarantine --run my-run-7 --reason 'poisoned page'",
+            f"reflect-otel quarantine --memory {_ID} --yes --json",
+        )
+    )(quarantine)
     app.command(epilog=examples("reflect-otel quarantines --open"))(quarantines)
     app.command(epilog=examples("reflect-otel release 5896a51f0dabc5ee82ea6b6a9ea296e4"))(release)
 

@@ -40,10 +40,14 @@ def _printable_character(character: str, keep_lines: bool) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def build_console(*, max_width: int = PIPED_WIDTH) -> Console:
-    """A console on standard output that neither interprets nor decorates text, with colour only on a terminal."""
-    console = Console(markup=False, highlight=False, emoji=False)
-    console.width = min(console.width if sys.stdout.isatty() else PIPED_WIDTH, max_width)
+def build_console(*, max_width: int = PIPED_WIDTH, on_stderr: bool = False) -> Console:
+    """A console that neither interprets nor decorates text, with colour only on a terminal.
+
+    It writes to standard output, or to standard error where output is for programs.
+    """
+    console = Console(markup=False, highlight=False, emoji=False, stderr=on_stderr)
+    is_terminal = (sys.stderr if on_stderr else sys.stdout).isatty()
+    console.width = min(console.width if is_terminal else PIPED_WIDTH, max_width)
     return console
 
 

@@ -83,7 +83,7 @@ def run_action(connection: Connection, memory_ids: Sequence[str], action: str, r
         print(printable(f"{memory.id}: {memory.status.value}{pinned}{why}"))
 
 
-def run_delete(connection: Connection, memory_ids: Sequence[str]) -> None:
+def run_delete(connection: Connection, memory_ids: Sequence[str], *, as_json: bool) -> None:
     """Delete memories and print how many there were.
 
     Raises:
@@ -91,10 +91,15 @@ def run_delete(connection: Connection, memory_ids: Sequence[str]) -> None:
     """
     with connection.open() as client:
         deleted = client.delete_memories(memory_ids)
-    print(f"{deleted} deleted")
+    if as_json:
+        print_json({"deleted": deleted})
+    else:
+        print(f"{deleted} deleted")
 
 
-def run_blast_radius(connection: Connection, origin: Mapping[str, Any], *, as_json: bool) -> None:
+def run_blast_radius(
+    connection: Connection, origin: Mapping[str, Any], *, as_json: bool, on_stderr: bool = False
+) -> None:
     """Print what something bad has reached.
 
     Raises:
@@ -107,7 +112,7 @@ def run_blast_radius(connection: Connection, origin: Mapping[str, Any], *, as_js
     if as_json:
         print_json(radius)
         return
-    console = build_console()
+    console = build_console(on_stderr=on_stderr)
     console.print(build_table(_REACHED, _reached_rows(radius), width=console.width))
     memories = len(radius.memories) + radius.unlisted_memories
     print(f"{memories} memories, {len(radius.runs) + radius.unlisted_runs} runs", file=sys.stderr)
