@@ -9,7 +9,7 @@ import os
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
@@ -25,7 +25,10 @@ class Interruptible(Protocol):
 
 
 class ForkGate:
-    """Counts the threads inside gRPC. A fork waits until there is none, and none goes in meanwhile."""
+    """Counts who is inside gRPC: threads, and streams, which gRPC reads in a thread of its own.
+
+    A fork waits until there is none, and none goes in meanwhile.
+    """
 
     def __init__(self) -> None:
         self._interruptible: weakref.WeakSet[Interruptible] = weakref.WeakSet()
@@ -35,22 +38,30 @@ class ForkGate:
 
     def _start_over(self) -> None:
         self._changed = threading.Condition()
-        self._inside: Counter[int] = Counter()
+        self._inside: Counter[Hashable] = Counter()
         self._forks = 0
 
     @contextmanager
     def call(self) -> Iterator[None]:
         """The block is a call into gRPC."""
         me = threading.get_ident()
-        with self._changed:
-            self._changed.wait_for(lambda: not self._forks, _WAIT_SECONDS)
-            self._inside[me] += 1
+        self.enter(me)
         try:
             yield
         finally:
-            with self._changed:
-                self._inside[me] -= 1
-                self._changed.notify_all()
+            self.leave(me)
+
+    def enter(self, who: Hashable) -> None:
+        """From now on ``who``, a thread's ident or a stream, is inside gRPC. Waits for forks that are under way."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._forks, _WAIT_SECONDS)
+            self._inside[who] += 1
+
+    def leave(self, who: Hashable) -> None:
+        """``who`` is out again."""
+        with self._changed:
+            self._inside[who] -= 1
+            self._changed.notify_all()
 
     def let_interrupt(self, caller: Interruptible) -> None:
         """A fork may interrupt ``caller``, as long as it exists."""
@@ -75,7 +86,7 @@ class ForkGate:
         """Whether no thread but this one is inside."""
         me = threading.get_ident()
         self._inside = +self._inside
-        return all(thread == me for thread in self._inside)
+        return all(who == me for who in self._inside)
 
 
 fork_gate: Final = ForkGate()

@@ -6,6 +6,7 @@ Stubs are built from the descriptor at run time, so that no generated gRPC code 
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -15,12 +16,20 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from reflect_otel.capture.connection import Address
 from reflect_otel.capture.fork_gate import fork_gate
 from reflect_otel.capture.suppression import suppressed_instrumentation
+from reflect_otel.client.answer_stream import AnswerStream
 from reflect_otel.client.status import read_error
 from reflect_otel.errors import FailedPrecondition
 from reflect_otel.wire.v1 import reflect_pb2
 
 _SERVICE: Final = reflect_pb2.DESCRIPTOR.services_by_name["ReflectService"]
 _MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+
+_LASTING: Final = frozenset({"WaitTrace"})
+"""Streams as long as a run. Each answer replaces the one before, so they can begin again behind a fork."""
+
+_SHARE_TO_RETURN: Final = 0.025
+_LONGEST_RETURN_SECONDS: Final = 0.01
+"""What is kept of a caller's time: gRPC's timers are late by 2 to 3 ms, by more on a busy machine (measured)."""
 
 _RETRIES: Final = {
     "methodConfig": [
@@ -94,6 +103,11 @@ def _build_channel(address: Address) -> grpc.Channel:
     return grpc.insecure_channel(address.target, options=_OPTIONS)
 
 
+def _answer_seconds(timeout_seconds: float) -> float:
+    """How long an answer may take, so that whoever waits for it goes on within ``timeout_seconds``."""
+    return timeout_seconds - min(_SHARE_TO_RETURN * timeout_seconds, _LONGEST_RETURN_SECONDS)
+
+
 _shared: Final = _SharedChannels()
 
 
@@ -111,7 +125,7 @@ class ServiceChannel:
         _shared.join(address)
 
     def call(self, method: str, request: Any, timeout_seconds: float) -> Any:
-        """One answer to one request.
+        """One answer to one request, or the reason why there is none, within ``timeout_seconds``.
 
         Raises:
             ReflectError: the typed form of whatever the service or the network said.
@@ -119,27 +133,38 @@ class ServiceChannel:
         invoke = self._stub(method, streaming=False)
         with suppressed_instrumentation(), fork_gate.call():
             try:
-                return invoke(request, timeout=timeout_seconds, metadata=self._metadata())
+                return invoke(request, timeout=_answer_seconds(timeout_seconds), metadata=self._metadata())
             except grpc.RpcError as error:
                 raise read_error(error, self._address.target) from error
 
     def stream(self, method: str, request: Any, timeout_seconds: float) -> Iterator[Any]:
         """The answers of a server stream, as they come. Raises as ``call`` does."""
-        invoke = self._stub(method, streaming=True)
-        with suppressed_instrumentation():
-            answers = invoke(request, timeout=timeout_seconds, metadata=self._metadata())
-        try:
-            yield from answers
-        except grpc.RpcError as error:
-            raise read_error(error, self._address.target) from error
-        finally:
-            answers.cancel()
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            answers = self._open_stream(method, request, deadline - time.monotonic())
+            try:
+                yield from answers
+            except grpc.RpcError as error:
+                if not answers.interrupted:
+                    raise read_error(error, self._address.target) from error
+            else:
+                return
+            finally:
+                answers.cancel()
 
     def close(self) -> None:
         """Give the connection up; it closes with its last user. Harmless when repeated."""
         if not self._closed:
             self._closed = True
             _shared.leave(self._address)
+
+    def _open_stream(self, method: str, request: Any, timeout_seconds: float) -> AnswerStream:
+        invoke = self._stub(method, streaming=True)
+        with suppressed_instrumentation():
+            return AnswerStream(
+                lambda: invoke(request, timeout=max(0.0, timeout_seconds), metadata=self._metadata()),
+                is_interruptible=method in _LASTING,
+            )
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         carrier = dict(self._headers)
