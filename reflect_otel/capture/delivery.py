@@ -42,7 +42,8 @@ class _Parcel:
 
     @property
     def is_done(self) -> bool:
-        return self.outcome is not None and self.outcome.fate.is_final
+        outcome = self.outcome
+        return outcome is not None and outcome.fate.is_final
 
 
 class Delivery:
@@ -61,6 +62,7 @@ class Delivery:
         self._entry = threading.Lock()
         self._changed = threading.Condition()
         self._sender: threading.Thread | None = None
+        self._in_hand: list[_Parcel] = []
         self._direct: _Parcel | None = None
         self._retry_at = 0.0
         self._told_to_wait = False
@@ -72,26 +74,24 @@ class Delivery:
     def status(self) -> DeliveryStatus:
         """The state at this moment."""
         return self._ledger.read_status(
-            waiting_bytes=self._spool.waiting_bytes if self._spool is not None else 0,
+            waiting_bytes=self._count_waiting_bytes(),
             degraded=bool(self._failures or self._key_refused or self._ledger.is_losing or self._holds_own),
         )
 
+    @property
+    def has_disk(self) -> bool:
+        """Whether there is a spool."""
+        return self._spool is not None
+
     def deliver(self, signal: Signal, items: int, body: bytes) -> bool:
         """Hand over a request of ``items`` spans or log records; True when the receiver or the disk has it."""
-        with self._entry:
-            if self._closing_at is not None:
-                return False
-            parcel = _Parcel(signal, items, body)
-            if not self._start_sender():
-                self._send_here(parcel)
-            elif self._spool is not None and self._is_clear():
-                self._offer(parcel, _PATIENCE_SECONDS)
-            kept = parcel.is_done or parcel.stored is not None or self._keep(parcel) or self._insist(parcel)
-            if not kept:
-                self._ledger.note_dropped(
-                    items, f"{self._call.address} did not take them, and there was no disk to keep them on"
-                )
-            return kept and not (parcel.outcome is not None and parcel.outcome.fate is Fate.REFUSED)
+        parcel = _Parcel(signal, items, body)
+        self._in_hand.append(parcel)
+        try:
+            with self._entry:
+                return self._closing_at is None and self._bring(parcel)
+        finally:
+            self._in_hand.remove(parcel)
 
     def keep(self, signal: Signal, items: int, body: bytes) -> bool:
         """Put a request on disk and send it from there; False, and nothing is counted, when there is no disk."""
@@ -138,6 +138,25 @@ class Delivery:
             self._entry.release()
 
     # --- the caller's side
+
+    def _count_waiting_bytes(self) -> int:
+        """Memory before disk: what is just moving there may count twice, but not as delivered."""
+        in_hand_bytes = sum(
+            len(parcel.body) for parcel in self._in_hand.copy() if not (parcel.is_done or parcel.stored)
+        )
+        return in_hand_bytes + (self._spool.waiting_bytes if self._spool is not None else 0)
+
+    def _bring(self, parcel: _Parcel) -> bool:
+        if not self._start_sender():
+            self._send_here(parcel)
+        elif self._spool is not None and self._is_clear():
+            self._offer(parcel, _PATIENCE_SECONDS)
+        kept = parcel.is_done or parcel.stored is not None or self._keep(parcel) or self._insist(parcel)
+        if not kept:
+            self._ledger.note_dropped(
+                parcel.items, f"{self._call.address} did not take them, and there was no disk to keep them on"
+            )
+        return kept and not (parcel.outcome is not None and parcel.outcome.fate is Fate.REFUSED)
 
     def _send_here(self, parcel: _Parcel) -> None:
         """Without a sender thread: on disk first, because the process may end before the receiver answers."""

@@ -45,6 +45,11 @@ class EmbeddedDelivery:
         """The state at this moment."""
         return self._ledger.read_status(degraded=self._ledger.is_losing)
 
+    @property
+    def has_disk(self) -> bool:
+        """What the engine accepts is on disk."""
+        return True
+
     def deliver(self, signal: Signal, items: int, body: bytes) -> bool:
         """Store a request of ``items`` spans or log records; False when the engine refuses it."""
         accept = self._sink.export_traces if signal is Signal.TRACES else self._sink.export_logs

@@ -83,6 +83,14 @@ class Outbox:
             return self._delivery.status
         return self._ledger.read_status(degraded=self._ledger.is_losing)
 
+    @property
+    def has_disk(self) -> bool:
+        """Whether there is a disk to keep batches on."""
+        try:
+            return self._get_delivery().has_disk
+        except Exception:  # noqa: BLE001 - ``send`` and ``keep`` say what is wrong
+            return False
+
     def open(self) -> None:
         """Settle where to send now, not with the first batch.
 

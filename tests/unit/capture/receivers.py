@@ -8,6 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, status_pb2
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc_status import rpc_status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
@@ -29,6 +30,13 @@ def build_spans(*names: str, text: str = "") -> list[ReadableSpan]:
 
 def names_at(inbox: OtlpInbox) -> list[str]:
     return [span.name for span in inbox.spans]
+
+
+def names_in(request: ExportTraceServiceRequest) -> list[str]:
+    """The names of its spans. Its text would do by chance only: a resource holds a random id."""
+    return [
+        span.name for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans
+    ]
 
 
 def free_port() -> int:

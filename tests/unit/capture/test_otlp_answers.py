@@ -1,6 +1,7 @@
 """What each answer of a receiver does to the spans in it (OTLP 1.11, "OTLP/gRPC Response")."""
 
 import email.utils
+import threading
 import time
 
 import grpc
@@ -17,7 +18,7 @@ from reflect_otel.capture.backoff import LONGEST_SECONDS, choose_rest_seconds
 from tests.otlp_sink import OtlpSink
 from tests.waiting import wait_until
 
-from .receivers import build_spans, free_port, names_at, refuse, spool_files
+from .receivers import build_spans, free_port, names_at, names_in, refuse, spool_files
 
 Code = grpc.StatusCode
 
@@ -83,13 +84,33 @@ def test_refused_requests_do_not_take_their_neighbours_with_them(spool, open_exp
     invalid = refuse(Code.INVALID_ARGUMENT)
 
     def answer(request, context):
-        if "bad" in str(request):
+        if "bad" in names_in(request):
             invalid(request, context)
 
     with OtlpSink(port, answer) as back:
         wait_until(lambda: not exporter.status.waiting_bytes)
         assert names_at(back) == ["a", "b", "c"]
     assert (exporter.status.delivered, exporter.dropped_spans) == (3, 1)
+
+
+@pytest.mark.parametrize("settings", [{}, {"spool_bytes": 0}], ids=["with a disk", "without"])
+def test_what_is_under_way_counts_as_waiting_from_the_first_moment_until_it_is_taken(open_exporter, settings):
+    gate = threading.Event()
+    with OtlpSink(answer=lambda request, context: gate.wait(20) and None) as sink:
+        exporter = open_exporter(sink.url, **settings)
+        seen = []
+        sending = threading.Thread(target=lambda: exporter.export(build_spans("a")))
+        sending.start()
+        wait_until(lambda: sink.attempts)
+        while exporter.status.spooled == 0 and len(seen) < 50:
+            seen.append(exporter.status.waiting_bytes)
+            time.sleep(0.005)
+        assert all(seen)
+        gate.set()
+        sending.join()
+        wait_until(lambda: not exporter.status.waiting_bytes)
+        assert names_at(sink) == ["a"]
+        assert exporter.status.delivered == 1
 
 
 def test_what_a_partial_success_rejects_is_logged_and_counted_and_nothing_sent_again(spool, open_exporter, caplog):
