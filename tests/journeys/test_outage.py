@@ -33,9 +33,10 @@ def test_a_process_killed_during_an_outage_loses_its_last_second_at_most(tmp_pat
     environment = {**os.environ, "REFLECT_SPOOL_DIR": str(tmp_path)}
     command = [sys.executable, AGENT, f"http://127.0.0.1:{port}", "reflect", str(SPANS_A_SECOND)]
     killed = subprocess.Popen([*command, "60"], env=environment, stdout=subprocess.PIPE, text=True)
-    emitted = [killed.stdout.readline().strip() for _ in range(3 * SPANS_A_SECOND)]
+    lines = [killed.stdout.readline() for _ in range(3 * SPANS_A_SECOND)]
     killed.send_signal(signal.SIGKILL)
-    emitted += killed.communicate(timeout=20)[0].split()
+    lines += killed.communicate(timeout=20)[0].splitlines()
+    emitted = [line.split()[0] for line in lines]
     with OtlpSink(port) as back:
         subprocess.run([*command, "0.5"], env=environment, stdout=subprocess.PIPE, timeout=60, check=True)
         wait_until(lambda: not list(tmp_path.rglob("*.journal")))
