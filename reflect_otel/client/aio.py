@@ -355,6 +355,7 @@ class AsyncReflectClient(AsyncGovernanceCalls):
         reference_context: str | None = None,
         alpha: float | None = None,
         agent: str | None = None,
+        session_id: str | None = None,
     ) -> TraceScope:
         """``async with client.trace(task) as ctx``: as ``ReflectClient.trace``."""
         return self.sync.trace(
@@ -369,6 +370,7 @@ class AsyncReflectClient(AsyncGovernanceCalls):
             reference_context=reference_context,
             alpha=alpha,
             agent=agent,
+            session_id=session_id,
         )
 
     trace_async = trace

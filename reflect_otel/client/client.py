@@ -27,7 +27,7 @@ class ReflectClient(MemoryCalls, SessionCalls, PatternCalls, ProjectCalls, Gover
         api_key: else REFLECT_API_KEY; a service bound to this machine needs none.
         project_id: else REFLECT_PROJECT_ID, else ``default``; a key's own project wins.
         timeout: seconds for each call.
-        augment_timeout: seconds that ``augment_with_memories`` may delay the agent.
+        augment_timeout: seconds that ``augment_with_memories``, or a run in all, may delay the agent.
         transport: a way of your own, instead of ``base_url``, ``api_key`` and ``project_id``; closed with the client.
         spool_bytes: most bytes on disk while the service is away, else REFLECT_SPOOL_BYTES, else 256 MiB; 0: none.
         spool_dir: where, else REFLECT_SPOOL_DIR, else under the user's state folder.
@@ -76,7 +76,7 @@ class ReflectClient(MemoryCalls, SessionCalls, PatternCalls, ProjectCalls, Gover
             path: the data folder; made when missing. A service can take it over, and the other way round.
             project_id: else REFLECT_PROJECT_ID, else ``default``.
             timeout: seconds for each call.
-            augment_timeout: seconds that ``augment_with_memories`` may delay the agent.
+            augment_timeout: seconds that ``augment_with_memories``, or a run in all, may delay the agent.
             settings: delays and limits; else those of a service, with a shorter settle delay.
             embedder: name of an installed embedder.
             reflector: name of an installed reflector.

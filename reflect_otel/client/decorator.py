@@ -83,6 +83,7 @@ def reflect_trace(
     reference_context: str | None = None,
     alpha: float | None = None,
     agent: str | None = None,
+    session_id: str | Callable[..., str | None] | None = None,
 ) -> InjectingDecorator: ...
 @overload
 def reflect_trace(
@@ -100,6 +101,7 @@ def reflect_trace(
     reference_context: str | None = None,
     alpha: float | None = None,
     agent: str | None = None,
+    session_id: str | Callable[..., str | None] | None = None,
 ) -> PlainDecorator: ...
 def reflect_trace(
     client: HasRecorder,
@@ -116,6 +118,7 @@ def reflect_trace(
     reference_context: str | None = None,
     alpha: float | None = None,
     agent: str | None = None,
+    session_id: str | Callable[..., str | None] | None = None,
 ) -> Any:
     """Make every call of a function one run: memories before it, the run recorded after it.
 
@@ -133,6 +136,8 @@ def reflect_trace(
         reference_context: reference answer or material for judging.
         alpha: step size of the utility update in (0, 1].
         agent: name of the agent; else the function's name.
+        session_id: conversation that the runs are turns of, at most 200 characters; or a function of the call's
+            arguments that gives it.
     """
     options = TraceOptions(
         retrieval=requests.build_retrieval_options(limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda),
@@ -146,6 +151,8 @@ def reflect_trace(
     def decorate(function: Any) -> Any:
         if isinstance(function, (staticmethod, classmethod)):
             return type(function)(decorate(function.__func__))
-        return TracedFunction(client.recorder, function, task, options, inject_context=inject_context).build()
+        return TracedFunction(
+            client.recorder, function, task, session_id, options, inject_context=inject_context
+        ).build()
 
     return decorate

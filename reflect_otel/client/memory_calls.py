@@ -67,12 +67,12 @@ class MemoryCalls(ServiceCalls):
             except AuthError:
                 raise
             except TransportError as error:
-                self._submissions.service_is_away = True
+                self._submissions.note_unanswered()
                 _log.warn(type(error).__name__, "The task goes on without memories: %s", error)
                 return read_degraded(span, task, error)
             if answer.control:
                 caller.set_attribute(REFLECT_MEMORY_CONTROL, value=True)
-            self._submissions.service_is_away = False
+            self._submissions.note_answered()
             return read_served(span, answer)
 
     def query_memories(

@@ -46,6 +46,7 @@ class PatternCalls(TraceCalls):
         reference_context: str | None = None,
         alpha: float | None = None,
         agent: str | None = None,
+        session_id: str | None = None,
     ) -> TraceScope:
         """``with client.trace(task) as ctx``, or ``async with``: memories on entry, the run recorded on exit.
 
@@ -65,6 +66,7 @@ class PatternCalls(TraceCalls):
             reference_context: reference answer or material for judging.
             alpha: step size of the utility update in (0, 1].
             agent: name of the agent.
+            session_id: conversation that the run is a turn of, at most 200 characters.
 
         Raises:
             InvalidArgument: on entry, for a task that is no text, or an option out of range.
@@ -77,6 +79,7 @@ class PatternCalls(TraceCalls):
             blocking=blocking,
             auto_fail_on_exception=auto_fail_on_exception,
             agent=agent,
+            session_id=session_id,
             reference_context=reference_context,
             alpha=alpha,
         )

@@ -1,15 +1,18 @@
 """Request messages from the caller's arguments; shared by every form of the client."""
 
+import unicodedata
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from reflect_otel.client import codec
 from reflect_otel.client.chat import build_chat
 from reflect_otel.errors import InvalidArgument, ReflectError
 from reflect_otel.model.memory import MemoryKind, RetrievalOptions, Review, ReviewResult, ReviewSource
 from reflect_otel.wire.v1 import reflect_pb2 as wire
+
+MAX_SESSION_ID_CHARACTERS: Final = 200
 
 
 @contextmanager
@@ -54,6 +57,21 @@ def build_augment(
         )
 
 
+def build_session_id(session_id: str | None) -> str:
+    """A conversation's id as it is stored; empty for none.
+
+    Raises:
+        InvalidArgument: when it is no text, longer than 200 characters, or holds control characters.
+    """
+    text = codec.build_text(session_id, "session_id")
+    if len(text) > MAX_SESSION_ID_CHARACTERS or any(unicodedata.category(each) == "Cc" for each in text):
+        raise InvalidArgument(
+            f"session_id must be at most {MAX_SESSION_ID_CHARACTERS} characters without control characters",
+            field="session_id",
+        )
+    return text
+
+
 def build_query(task: str, options: RetrievalOptions) -> wire.QueryMemoriesRequest:
     """Request of QueryMemories. Raises InvalidArgument."""
     with _wrong_types_refused():
@@ -89,7 +107,7 @@ def build_create_trace(
             metadata=codec.build_pairs(metadata, "metadata"),
             review=codec.build_review(review) if review is not None else None,
             reference_context=codec.build_text(reference_context, "reference_context"),
-            session_id=codec.build_text(session_id, "session_id"),
+            session_id=build_session_id(session_id),
         )
 
 

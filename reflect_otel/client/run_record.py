@@ -66,6 +66,7 @@ class RunFacts:
     """
 
     agent: str | None
+    session_id: str | None
     started_ns: int
     ended_ns: int
     error: BaseException | None
@@ -90,6 +91,7 @@ def build_record(ctx: TraceContext, facts: RunFacts) -> wire.CreateTraceRequest:
         review=None if review is None else codec.build_review(review),
         reference_context=_text(ctx.reference_context),
         agent=_text(facts.agent),
+        session_id=_text(facts.session_id),
         error_type="" if facts.error is None else type(facts.error).__name__,
         spans_follow=facts.spans_follow,
     )
@@ -108,6 +110,7 @@ def without_content(record: wire.CreateTraceRequest, problem: str) -> wire.Creat
         start_time=record.start_time,
         end_time=record.end_time,
         spans_follow=record.spans_follow,
+        session_id=record.session_id,
     )
     if record.HasField("review"):
         reduced.review.result = record.review.result

@@ -81,16 +81,20 @@ class Submissions:
         """Fresh state for this process: what a forked child inherits is its parent's to send."""
         self._waiting: deque[RunTelemetry] = deque()
         self._waiting_bytes = 0
+        self._sending_bytes = 0
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._worker: threading.Thread | None = None
         self._closing = False
         self._ledger = DeliveryLedger(Cargo.RUN_RECORDS)
+        self._unanswered = 0
         self.service_is_away = False
 
     @property
     def status(self) -> DeliveryStatus:
         """What became of the records of this process."""
+        # Memory before disk: what is just moving there may count twice, but not as delivered.
+        in_memory_bytes = self._sending_bytes + self._waiting_bytes
         kept = self._outbox.status if self._outbox is not None else DeliveryStatus()
         own = self._ledger.read_status()
         return DeliveryStatus(
@@ -98,7 +102,7 @@ class Submissions:
             rejected=kept.rejected,
             spooled=kept.spooled,
             dropped=own.dropped + kept.dropped,
-            waiting_bytes=self._waiting_bytes + kept.waiting_bytes,
+            waiting_bytes=in_memory_bytes + kept.waiting_bytes,
             degraded=self.service_is_away or bool(self._waiting) or self._ledger.is_losing or kept.degraded,
         )
 
@@ -107,13 +111,23 @@ class Submissions:
         """Records in memory: neither at the service nor on disk."""
         return len(self._waiting)
 
-    def submit(self, record: wire.CreateTraceRequest) -> None:
-        """Store the record now if the service answers in time, else later. Never raises an Exception."""
+    def submit(self, record: wire.CreateTraceRequest, wait_seconds: float) -> None:
+        """Store the record now if the service answers within ``wait_seconds``, else later. Raises no Exception."""
         if self._waiting:
             self.submit_later(record)
             return
+        size_bytes = record.ByteSize()
+        with self._lock:
+            self._sending_bytes += size_bytes
         try:
-            self.send(record, self._try_seconds)
+            self._send_or_keep(record, wait_seconds)
+        finally:
+            with self._lock:
+                self._sending_bytes -= size_bytes
+
+    def _send_or_keep(self, record: wire.CreateTraceRequest, wait_seconds: float) -> None:
+        try:
+            self.send(record, wait_seconds)
         except TransportError as error:
             _log.warn(f"later {type(error).__name__}", "A run record will be sent later: %s", error)
             self.submit_later(record, wait_seconds=DISK_SECONDS)
@@ -145,10 +159,34 @@ class Submissions:
         """Put the record on disk, in the trace of the current span; False when there is no disk to keep it on."""
         return self._outbox is not None and self._outbox.keep([RunTelemetry(record, context.get_current())])
 
+    def submit_unoffered(self, record: wire.CreateTraceRequest) -> bool:
+        """Take the record to the disk, once for each ``note_unanswered``: who has waited in vain does not wait again.
+
+        False, and nothing has happened, when nobody has, or there is no disk.
+        """
+        with self._lock:
+            if not self._unanswered or self._outbox is None or not self._outbox.has_disk:
+                return False
+            self._unanswered -= 1
+        self.submit_later(record, wait_seconds=DISK_SECONDS)
+        return True
+
+    def note_unanswered(self) -> None:
+        """An agent has waited in vain for memories; its run comes later."""
+        with self._lock:
+            self.service_is_away = True
+            self._unanswered += 1
+
+    def note_answered(self) -> None:
+        """The service answers."""
+        with self._lock:
+            self.service_is_away = False
+            self._unanswered = 0
+
     def note_stored(self) -> None:
         """The service has taken a record: what waits on disk is sent now, also what dead processes left there."""
         self._ledger.note_delivered(1)
-        self.service_is_away = False
+        self.note_answered()
         if self._outbox is not None:
             self._outbox.resume()
 

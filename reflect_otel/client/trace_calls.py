@@ -41,7 +41,8 @@ class TraceCalls(ServiceCalls):
         """Store a whole run; with ``review_result``, learning from it follows in the background.
 
         Never fails because the service is away, slow or overloaded: the run is then on disk, arrives later, and the
-        answer says ``degraded=True``. After an unanswered ``augment_with_memories`` it waits no longer than that did.
+        answer says ``degraded=True``. After an unanswered ``augment_with_memories`` it goes there at once, so that an
+        agent waits but once for a service that is away.
 
         Args:
             task: what the agent was asked.
@@ -78,6 +79,9 @@ class TraceCalls(ServiceCalls):
             run_id=trace_id,
             session_id=session_id,
         )
+        on_disk = TraceSubmission(id=request.trace_id, ingest_status=IngestStatus.QUEUED.value, degraded=True)
+        if self._submissions.submit_unoffered(request):
+            return on_disk
         try:
             answer = self._channel.call("CreateTrace", request, self._patience_seconds)
         except (Unavailable, DeadlineExceeded, RateLimited) as error:
@@ -85,7 +89,7 @@ class TraceCalls(ServiceCalls):
             if not self._submissions.keep(request):
                 raise
             _log.warn(type(error).__name__, "A run is kept on disk and sent later: %s", error)
-            return TraceSubmission(id=request.trace_id, ingest_status=IngestStatus.QUEUED.value, degraded=True)
+            return on_disk
         self._submissions.note_stored()
         return TraceSubmission(id=answer.trace_id, ingest_status=codec.read_ingest_status(answer.ingest_status))
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial, wraps
 from typing import Any
 
+from reflect_otel.client.facts_of_call import FactsOfCall, find_receivers, read_signature, without_context
 from reflect_otel.client.returned import StreamedText, take_returned
-from reflect_otel.client.task_of_call import TaskOfCall, find_receivers, read_signature, without_context
 from reflect_otel.client.traced_run import TracedRun, TraceOptions
 from reflect_otel.client.tracing import RunRecorder, close_async, open_async
 
@@ -20,6 +20,7 @@ class TracedFunction:
         recorder: opens and closes its runs.
         function: what is decorated.
         task: the task, a function of the arguments, or ``None`` for the first argument.
+        session_id: the conversation, a function of the arguments, or ``None``.
         options: of every run.
         inject_context: whether the function takes a ``TraceContext``.
     """
@@ -29,6 +30,7 @@ class TracedFunction:
         recorder: RunRecorder,
         function: Callable[..., Any],
         task: str | Callable[..., str] | None,
+        session_id: str | Callable[..., str | None] | None,
         options: TraceOptions,
         *,
         inject_context: bool,
@@ -41,7 +43,7 @@ class TracedFunction:
         if inject_context and signature is not None:
             signature = without_context(signature, self._receivers)
         self._signature = signature
-        self._task = TaskOfCall(function, self._signature, self._receivers, task)
+        self._facts = FactsOfCall(function, self._signature, self._receivers, task, session_id)
         self._options = replace(options, agent=options.agent or getattr(function, "__name__", None))
 
     def build(self) -> Callable[..., Any]:
@@ -65,6 +67,10 @@ class TracedFunction:
             return self._build_generator()
         return self._build_call()
 
+    def _read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, TraceOptions]:
+        task, session_id = self._facts.read_task(args, kwargs), self._facts.read_session_id(args, kwargs)
+        return task, replace(self._options, session_id=session_id) if session_id else self._options
+
     def _call(self, run: TracedRun, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._injects:
             args = (*args[: self._receivers], run.context, *args[self._receivers :])
@@ -72,7 +78,7 @@ class TracedFunction:
 
     def _build_call(self) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            run = self._recorder.open(self._task.read(args, kwargs), self._options)
+            run = self._recorder.open(*self._read(args, kwargs))
             with self._closing_failed(run):
                 with run.inside():
                     returned = self._call(run, args, kwargs)
@@ -86,7 +92,7 @@ class TracedFunction:
 
     def _build_coroutine(self) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:
-            run = await open_async(self._recorder, self._task.read(args, kwargs), self._options)
+            run = await open_async(self._recorder, *self._read(args, kwargs))
             with self._closing_failed(run):
                 coroutine = self._call(run, args, kwargs)
             return await self._finish(run, coroutine)
@@ -106,7 +112,7 @@ class TracedFunction:
 
     def _build_generator(self) -> Callable[..., Any]:
         def generate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            run = self._recorder.open(self._task.read(args, kwargs), self._options)
+            run = self._recorder.open(*self._read(args, kwargs))
             with self._closing_failed(run):
                 returned = yield from self._drive(run, self._call(run, args, kwargs))
                 output = take_returned(run.context, returned)
@@ -139,7 +145,7 @@ class TracedFunction:
 
     def _build_async_generator(self) -> Callable[..., Any]:
         async def generate(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-            run = await open_async(self._recorder, self._task.read(args, kwargs), self._options)
+            run = await open_async(self._recorder, *self._read(args, kwargs))
             text = StreamedText()
             try:
                 steps = self._call(run, args, kwargs)

@@ -32,12 +32,14 @@ class TraceOptions:
         blocking: wait at the end until the run is stored, and learned from if it was reviewed.
         auto_fail_on_exception: an exception is a failed review.
         agent: name of the agent.
+        session_id: conversation that the run is a turn of.
     """
 
     retrieval: RetrievalOptions
     blocking: bool = False
     auto_fail_on_exception: bool = True
     agent: str | None = None
+    session_id: str | None = None
     reference_context: str | None = None
     alpha: float | None = None
 
@@ -56,15 +58,17 @@ class TracedRun:
     Attributes:
         context: what the agent's code sees.
         service_was_away: whether the service left the request for memories unanswered.
+        waited_seconds: how long the agent has waited for its memories.
     """
 
     def __init__(self, task: str, options: TraceOptions) -> None:
         self.options = options
         self.service_was_away = False
+        self.waited_seconds = 0.0
         run_id = str(uuid4())
         scope = RunScope(None, None)
         within = build_run_context(run_id, scope)
-        self._span = _start_span(run_id, options.agent, within)
+        self._span = _start_span(run_id, options, within)
         self._started_ns = time.time_ns()
         scope.root = self._span
         span_context = self._span.get_span_context()
@@ -120,6 +124,7 @@ class TracedRun:
         _end_span(self._span, error)
         facts = RunFacts(
             agent=self.options.agent,
+            session_id=self.options.session_id,
             started_ns=self._started_ns,
             ended_ns=time.time_ns(),
             error=error,
@@ -129,12 +134,14 @@ class TracedRun:
         return build_record(self.context, facts)
 
 
-def _start_span(run_id: str, agent: str | None, within: Context) -> Span:
+def _start_span(run_id: str, options: TraceOptions, within: Context) -> Span:
     tracer = trace.get_tracer(_SCOPE_NAME)
     attributes = {keys.GEN_AI_OPERATION_NAME: "invoke_agent", keys.REFLECT_RUN_ID: run_id}
-    if agent:
-        attributes[keys.GEN_AI_AGENT_NAME] = agent
-    return tracer.start_span(f"invoke_agent {agent or ''}".rstrip(), context=within, attributes=attributes)
+    if options.agent:
+        attributes[keys.GEN_AI_AGENT_NAME] = options.agent
+    if options.session_id:
+        attributes[keys.GEN_AI_CONVERSATION_ID] = options.session_id
+    return tracer.start_span(f"invoke_agent {options.agent or ''}".rstrip(), context=within, attributes=attributes)
 
 
 def _end_span(span: Span, error: BaseException | None) -> None:

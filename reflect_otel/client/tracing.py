@@ -5,6 +5,7 @@ later. Only options that no service would accept raise, before the agent begins.
 """
 
 import logging
+import time
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final, Protocol
@@ -45,7 +46,7 @@ class RunRecorder:
         submissions: takes records.
         wait_for_trace: waits for what was recorded.
         timeout_seconds: for each call of a blocking run.
-        augment_timeout_seconds: how long retrieval may delay the agent.
+        augment_timeout_seconds: how long a run may delay the agent, by its memories and its record together.
     """
 
     def __init__(
@@ -69,9 +70,12 @@ class RunRecorder:
             InvalidArgument: for a task that is no text, or an option out of range.
         """
         request = requests.build_augment(task, options.retrieval, None)
+        requests.build_session_id(options.session_id)
         run = TracedRun(task, options)
+        began = time.monotonic()
         try:
             run.take_memories(self._augment(run, request))
+            run.waited_seconds = min(time.monotonic() - began, self._augment_timeout_seconds)
         except BaseException as error:
             run.abandon(error)
             raise
@@ -90,7 +94,7 @@ class RunRecorder:
                 elif run.options.blocking:
                     self._submit_and_wait(run, record)
                 else:
-                    self._submissions.submit(record)
+                    self._submissions.submit(record, self._augment_timeout_seconds - run.waited_seconds)
             run.context.mark_submitted()
         except Exception as failure:  # noqa: BLE001 - the agent's work is done, whatever becomes of its record
             _log.warn("close", "A run could not be recorded: %r", failure)
@@ -121,7 +125,7 @@ class RunRecorder:
                 self._submissions.service_is_away = run.service_was_away
                 _log.warn(f"augment {type(error).__name__}", "The task goes on without memories: %s", error)
                 return read_degraded(span, run.context.task, error)
-            self._submissions.service_is_away = False
+            self._submissions.note_answered()
             return read_served(span, answer)
 
     def _submit_and_wait(self, run: TracedRun, record: wire.CreateTraceRequest) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reflect_otel import InvalidArgument, NotFound
+from reflect_otel import InvalidArgument, NotFound, TraceResult, reflect_trace
 from reflect_otel.model.trajectory_json import trajectory_to_json
 
 from .runs import CHAT, FEEDBACK, TASK
@@ -31,6 +31,30 @@ def test_a_session_holds_each_message_once(client):
     assert (session.models, session.tool_calls, session.older_runs_left_out) == (("m-1", "m-2"), 1, False)
     assert session.started_ns == session.runs[0].started_ns
     assert session.ended_ns == session.runs[1].ended_ns
+
+
+def test_every_pattern_can_record_a_turn_of_a_conversation(client):
+    @reflect_trace(client, session_id=lambda question, chat: chat, blocking=True)
+    def answer(ctx, question, chat):
+        return TraceResult("A-2 as well.", [*CHAT, *FOLLOW_UP])
+
+    with client.trace(TASK, session_id="conv-1", blocking=True) as ctx:
+        ctx.set_output(CHAT)
+    answer("And the other one?", chat="conv-1")
+    answer("And the other one?", chat=None)
+    session = client.get_session("conv-1")
+    assert list(session.trajectory) == [*CHAT, *FOLLOW_UP]
+    assert [run.session_id for run in session.runs] == ["conv-1", "conv-1"]
+    assert sorted(trace.session_id or "" for trace in client.list_traces()) == ["", "conv-1", "conv-1"]
+
+
+@pytest.mark.parametrize("session_id", ["x" * 201, "line\nbreak", 7])
+def test_a_session_id_that_cannot_be_stored_is_refused_before_the_agent_begins(client, session_id):
+    with pytest.raises(InvalidArgument, match="session_id"), client.trace(TASK, session_id=session_id):
+        pytest.fail("the agent has begun")
+    with pytest.raises(InvalidArgument, match="session_id"):
+        client.create_trace(TASK, CHAT, session_id=session_id)
+    assert client.list_traces() == []
 
 
 def test_the_runs_of_a_session_tell_whether_they_are_reviewed(client):

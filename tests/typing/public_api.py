@@ -78,6 +78,7 @@ def client_calls(client: ReflectClient) -> None:
         alpha=0.5,
         reference_context="a reference",
         trace_id="run-1",
+        session_id="chat-1",
     )
     assert_type(submission, TraceSubmission)
     assert_type(submission.id, str)
@@ -216,6 +217,7 @@ def context_manager(client: ReflectClient) -> None:
         reference_context="a reference",
         alpha=0.5,
         agent="support",
+        session_id="chat-1",
     ) as ctx:
         assert_type(ctx.task, str)
         assert_type(ctx.augmented_task, str)
@@ -271,7 +273,13 @@ async def decorator(client: ReflectClient, async_client: AsyncReflectClient) -> 
 
     assert_type(async_stream("q"), AsyncIterator[str])
 
-    @reflect_trace(client, inject_context=False)
+    @reflect_trace(client, session_id="chat-1")
+    def turn(ctx: TraceContext, question: str) -> str:
+        return question
+
+    assert_type(turn("q"), str)
+
+    @reflect_trace(client, inject_context=False, session_id=lambda question: question)
     def plain(question: str) -> str:
         return question
 

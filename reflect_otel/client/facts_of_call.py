@@ -1,4 +1,4 @@
-"""What a decorated function is asked by one call of it, and where its ``TraceContext`` goes."""
+"""What a decorated function is asked by one call of it, in which conversation, and where its context goes."""
 
 import inspect
 import logging
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from reflect_otel.capture.limited_log import LimitedLog
+from reflect_otel.client.requests import build_session_id
 
 _log: Final = LimitedLog(logging.getLogger(__name__))
 
@@ -32,14 +33,15 @@ def without_context(signature: inspect.Signature, receivers: int) -> inspect.Sig
     return signature.replace(parameters=parameters)
 
 
-class TaskOfCall:
-    """Derives the task of a call.
+class FactsOfCall:
+    """Derives the task and the conversation of a call. Functions of the host's that fail do not stop it.
 
     Args:
         function: the decorated function, for its name.
         signature: the function as its callers see it, without the ``TraceContext``.
         receivers: 1 for a method, whose first argument is no input, else 0.
         task: the task itself; a function of the call's arguments; or ``None`` for the first argument.
+        session_id: the conversation; a function of the call's arguments; or ``None``.
     """
 
     def __init__(
@@ -48,30 +50,48 @@ class TaskOfCall:
         signature: inspect.Signature | None,
         receivers: int,
         task: str | Callable[..., str] | None,
+        session_id: str | Callable[..., str | None] | None,
     ) -> None:
         self._name = getattr(function, "__name__", type(function).__name__)
         self._signature = signature
         self._receivers = receivers
         self._task = task
+        self._session_id = session_id
 
-    def read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    def read_task(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         """The task as text; the function's name where the call does not tell one. Raises no Exception."""
         try:
-            return str(self._find(args, kwargs)) or self._name
+            return str(self._find_task(args, kwargs)) or self._name
         except Exception as error:  # noqa: BLE001 - arguments and task functions are the host's; the call goes on
             _log.warn("task", "The task of %s could not be read from its arguments: %r", self._name, error)
             return self._name
 
-    def _find(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def read_session_id(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+        """The conversation; ``None`` where there is none, or none that can be stored. Raises no Exception."""
+        if not callable(self._session_id):
+            return self._session_id
+        try:
+            found = self._apply(self._session_id, args, kwargs)
+            return build_session_id(None if found is None else str(found)) or None
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.warn("session", "The session_id of %s could not be read from its arguments: %r", self._name, error)
+            return None
+
+    def _find_task(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         if isinstance(self._task, str):
             return self._task
-        inputs = self._read_inputs(args, kwargs)
         if self._task is None:
+            inputs = self._read_inputs(args, kwargs)
             return inputs[0] if inputs else self._name
+        return self._apply(self._task, args, kwargs)
+
+    def _apply(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What the function gives, which may want the arguments as passed, without ``self``, or by position."""
+        inputs = self._read_inputs(args, kwargs)
         for arguments, named in ((args, kwargs), (args[self._receivers :], kwargs), (inputs, {})):
-            if _accepts(self._task, arguments, named):
-                return self._task(*arguments, **named)
-        return self._task(*args, **kwargs)
+            if _accepts(function, arguments, named):
+                return function(*arguments, **named)
+        return function(*args, **kwargs)
 
     def _read_inputs(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
         """Values of the call's arguments in the order of the parameters, however they were passed."""
