@@ -96,9 +96,25 @@ def test_readme_and_help_list_the_exit_codes():
         assert f"{code.value}  {code.meaning}" in help_text
 
 
-def test_readme_links_lead_somewhere():
-    targets = re.findall(r"\]\((?!https?://)([^)#]+)", (ROOT / "README.md").read_text())
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_links_lead_somewhere(document):
+    targets = re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text())
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_the_architecture_names_files_that_exist():
+    rows = [row for row in (ROOT / "docs" / "architecture.md").read_text().splitlines() if row.startswith("| ")]
+    named = {path for row in rows for path in re.findall(r"`([\w./*]+(?:/|\.py|\.proto))`", row)}
+    homes = (
+        ROOT,
+        ROOT / "collector_plugin",
+        ROOT / "reflect_otel",
+        *(ROOT / "reflect_otel").iterdir(),
+        ROOT / "tests" / "journeys",
+    )
+    homes += (*(ROOT / "tests" / "unit").iterdir(),)
+    assert len(named) > 50
+    assert [path for path in sorted(named) if not any(any(home.glob(path.rstrip("/"))) for home in homes)] == []
 
 
 def test_collector_lines_in_the_readme_are_those_of_the_shipped_configuration():
