@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from reflect_otel import ReflectClient
 from tests.scripted_llm import ScriptedLLM, error, held, text
 
-from .service_process import ServiceProcess, wait_for
+from .service_process import wait_for
 from .telemetry import OtlpSender, agent_run, trace_request
 
 TASK = "Refund the damaged coffee order"
@@ -161,8 +161,8 @@ def test_our_own_calls_never_become_runs_of_the_host(tmp_path, monkeypatch):
         (("--model-price", "cheap"), "INPUT:OUTPUT"),
     ],
 )
-def test_a_wrong_setting_is_refused_at_the_start(tmp_path, monkeypatch, arguments, complaint):
+def test_a_wrong_setting_is_refused_at_the_start(start_service, tmp_path, monkeypatch, arguments, complaint):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(AssertionError) as refused:
-        ServiceProcess(tmp_path / "data", *arguments)
+        start_service(tmp_path / "data", *arguments)
     assert complaint in str(refused.value)
