@@ -1,7 +1,8 @@
 """The stages of choosing among recalled memories: one per lesson, score, guards, variety. Pure.
 
 Score: ``lambda_ * s + (1 - lambda_) * utility``, where ``s`` is the cosine put on the scale from the gate (0) to
-identity (1), so that it weighs like a utility and means the same in every query. Guards: a memory that was tried and
+the near cosine (1), so that it weighs like a utility and means the same in every query. Beyond it the record decides:
+whoever plants a memory right on the task gains no rank by it. Guards: a memory that was tried and
 mostly failed is left out, and at most one untried memory is injected at a time.
 """
 
@@ -12,7 +13,7 @@ from typing import Final
 from reflect_otel.learning.decay import build_present_utility
 from reflect_otel.learning.diversity import find_words, read_overlap
 from reflect_otel.learning.memory_table import Neighbour
-from reflect_otel.model.explanation import LeftOut
+from reflect_otel.model.explanation import LeftOut, build_near_cosine
 from reflect_otel.model.memory import Memory
 
 UTILITY_FLOOR: Final = 0.40
@@ -28,7 +29,7 @@ class Candidate:
 
     Attributes:
         cosine: to the query, in [-1, 1].
-        closeness: the cosine on the scale from the embedder's gate (0) to identity (1), clipped.
+        closeness: the cosine on the scale from the embedder's gate (0) to its near cosine (1), clipped.
         utility: of the memory at present: shrunk towards the start when it has long gone unused.
         score: ``lambda_ * closeness + (1 - lambda_) * utility``.
     """
@@ -58,8 +59,8 @@ def build_candidate(item: Neighbour, lambda_: float, gate: float, now_ns: int) -
 
 
 def build_closeness(cosine: float, gate: float) -> float:
-    """The cosine on a scale where the gate is 0 and identity is 1, clipped to [0, 1]."""
-    return min(1.0, max(0.0, (cosine - gate) / (1 - gate)))
+    """The cosine on a scale where the gate is 0 and the near cosine is 1, clipped to [0, 1]."""
+    return min(1.0, max(0.0, (cosine - gate) / (build_near_cosine(gate) - gate)))
 
 
 def rank(pool: Iterable[Candidate]) -> list[Candidate]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from reflect_otel.model.memory import Memory
 
@@ -29,13 +30,17 @@ class LeftOut(StrEnum):
     """The notes block has no room for it."""
 
 
+NEAR_SHARE: Final = 0.6
+"""How far from the gate to identity two tasks must come to count as of one kind: nearer is not better there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A memory that came near the task, and what became of it.
 
     Attributes:
         memory: with ``similarity`` (the cosine), ``score`` and the present ``utility``.
-        closeness: the cosine on the scale from the embedder's gate (0) to identity (1).
+        closeness: the cosine on the scale from the embedder's gate (0) to its near cosine (1).
         rank: place in the pool by score, 1 = first; 0 for one that was left out before it was ranked.
         note: number of its note in the augmentation (M1 is 1); 0 when it has none.
         left_out: why it has none; ``None`` when it has one.
@@ -69,3 +74,13 @@ class Explanation:
     lambda_: float = 0.5
     guarded: bool = True
     max_injected: int = 0
+
+    @property
+    def near(self) -> float:
+        """Cosine from which tasks count as of one kind; 1 on the scale of ``closeness``."""
+        return build_near_cosine(self.gate)
+
+
+def build_near_cosine(gate: float) -> float:
+    """The cosine ``NEAR_SHARE`` of the way from an embedder's gate to identity."""
+    return gate + NEAR_SHARE * (1 - gate)

@@ -153,7 +153,7 @@ class Memory:
         uses: reviewed runs that were served this memory.
         similarity: cosine to the query in [-1, 1]; 0.0 outside a query.
         score: ``lambda_ * s + (1 - lambda_) * utility``, where s is the similarity on a scale from the embedder's
-            gate (0) to identity (1); 0.0 outside a query.
+            gate (0) to its near cosine (1); 0.0 outside a query.
         success: outcome of the run it was drawn from; ``None`` when written by hand without one.
         created_from: run id it was drawn from; empty when written by hand.
         pinned: never archived, merged away or displaced by untried memories.

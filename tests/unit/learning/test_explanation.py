@@ -33,7 +33,7 @@ def test_whoever_has_no_reason_to_be_left_out_is_served_and_nobody_else(seed, op
 
 
 def test_the_numbers_are_those_that_ranked_it(shelf):
-    shelf.put("m", 0.6, utility=0.8, uses=3)
+    shelf.put("m", 0.44, utility=0.8, uses=3)
     augmented, candidates = explain(shelf, lambda_=0.25)
     told = candidates["m"]
     assert (told.rank, told.note, told.memory.uses) == (1, 1, 3)
@@ -41,6 +41,7 @@ def test_the_numbers_are_those_that_ranked_it(shelf):
     assert told.memory.score == pytest.approx(0.25 * 0.5 + 0.75 * 0.8)
     explanation = augmented.explanation
     assert (explanation.embedder_id, explanation.gate, explanation.threshold) == ("plane@1", 0.2, 0.2)
+    assert explanation.near == pytest.approx(0.68)
     assert (explanation.lambda_, explanation.guarded, explanation.max_injected) == (0.25, True, 3)
     assert not explain(shelf, lambda_=1.0)[0].explanation.guarded
 

@@ -70,9 +70,18 @@ def test_the_score_blends_the_rescaled_cosine_with_the_utility(lambda_, cosine, 
     assert 0.0 <= memory.score <= 1.0
 
 
-def test_closeness_runs_from_the_gate_to_identity():
-    assert [build_closeness(cosine, 0.2) for cosine in (-1.0, 0.2, 1.0)] == [0.0, 0.0, 1.0]
-    assert build_closeness(0.6, 0.2) == pytest.approx(0.5)
+def test_closeness_runs_from_the_gate_to_three_fifths_of_the_way_to_identity():
+    assert [build_closeness(cosine, 0.2) for cosine in (-1.0, 0.2, 0.69, 1.0)] == [0.0, 0.0, 1.0, 1.0]
+    assert build_closeness(0.44, 0.2) == pytest.approx(0.5)
+
+
+def test_a_memory_planted_right_on_the_task_does_not_outrank_one_that_is_near_and_proven(shelf):
+    shelf.put("planted", 1.0)
+    shelf.put("proven", 0.7, uses=3, utility=0.55)
+    found = shelf.retriever.find_memories("p", "task", ALL)
+    assert ids(found) == ["proven", "planted"]
+    by_cosine = shelf.retriever.find_memories("p", "task", replace(ALL, lambda_=1.0))
+    assert ids(by_cosine) == ["planted", "proven"]
 
 
 def test_nothing_below_the_gate_comes_back_unless_asked_for(shelf):
