@@ -97,6 +97,14 @@ class Report:
             f"exporter, to a real `reflect-otel serve` over the empty folder {folder}. Nothing leaves this machine."
         )
 
+    def print_embedder(self, embedder_id: str, *, is_lexical: bool) -> None:
+        """Say what compares tasks and lessons."""
+        if is_lexical:
+            hint = "compares words, not meanings; `reflect-otel models install minilm` fetches a model that does"
+        else:
+            hint = "compares meanings"
+        self._say(f"Tasks and lessons are compared by the embedder {printable(embedder_id)}, which {hint}.")
+
     def print_telemetry_stage(self, recorded: Mapping[str, Telemetry]) -> None:
         """Introduce the recordings of the instrumentation libraries."""
         spans = sum(len(telemetry.spans) for telemetry in recorded.values())

@@ -1,15 +1,17 @@
 """A real ``reflect-otel serve`` in a process of its own, for as long as the demo lasts."""
 
 import http.client
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from reflect_otel.errors import Unavailable
 
@@ -17,6 +19,7 @@ _HOST: Final = "127.0.0.1"
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 15.0
 _POLL_SECONDS: Final = 0.05
+_STATUS_SECONDS: Final = 5.0
 
 
 class ServiceProcess:
@@ -64,6 +67,22 @@ class ServiceProcess:
         except subprocess.TimeoutExpired:
             self._kill()
             self.exit_code = -signal.SIGKILL
+
+    def read_status(self) -> Mapping[str, Any]:
+        """What the running service says of itself.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+        connection = http.client.HTTPConnection(self.http_address, timeout=_STATUS_SECONDS)
+        try:
+            connection.request("GET", "/status")
+            status: Mapping[str, Any] = json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException) as error:
+            raise Unavailable(f"the service does not answer: {error}") from error
+        finally:
+            connection.close()
+        return status
 
     def _kill(self) -> None:
         self._process.kill()

@@ -37,6 +37,8 @@ def run_demo(data_dir: Path | None, *, all_rows: bool) -> ExitCode:
     report.print_opening(folder)
     isolate_environment()
     with ServiceProcess(folder) as service:
+        status = service.read_status()
+        report.print_embedder(status["embedder"], is_lexical=status["embedder_is_lexical"])
         endpoint = f"http://{service.grpc_address}"
         sender = TelemetrySender(endpoint)
         with ReflectClient(endpoint, project_id="default", augment_timeout=_AUGMENT_SECONDS) as client:

@@ -99,6 +99,13 @@ def describe_found(span: Span, memories: Sequence[Memory], *, served: bool) -> N
     _describe_content(span, memories)
 
 
+def describe_choice(span: Span, policy: str, embedder_id: str) -> None:
+    """What chose; nothing where nothing was looked for."""
+    if policy and span.is_recording():
+        span.set_attribute(keys.REFLECT_RETRIEVAL_POLICY, policy)
+        span.set_attribute(keys.REFLECT_RETRIEVAL_EMBEDDER, embedder_id)
+
+
 def describe_created(span: Span, memory: Memory) -> None:
     """What was stored."""
     if not span.is_recording():

@@ -178,6 +178,8 @@ def read_augmented(message: wire.AugmentResponse) -> AugmentedTask:
         control=message.control,
         serving_stopped_reason=message.serving_stopped_reason,
         degraded=message.degraded,
+        policy=message.policy,
+        embedder_id=message.embedder_id,
         explanation=_read_explanation(message.explanation) if message.HasField("explanation") else None,
     )
 

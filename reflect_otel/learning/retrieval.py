@@ -28,6 +28,9 @@ from reflect_otel.model.memory import AugmentedTask, Memory, RetrievalOptions
 from reflect_otel.model.notes import strip_notes
 from reflect_otel.ports import Clock, Embedder, Settings
 
+POLICY: Final = "blend-1"
+"""The rule by name and version: another one as soon as a change of rule or constants makes other choices."""
+
 SMALLEST_POOL: Final = 40
 POOL_PER_LIMIT: Final = 4
 FARTHEST_REACH: Final = 1024
@@ -90,7 +93,12 @@ class Retriever:
         most = min(options.limit, places)
         chosen = diversify(spare_pinned(guarded, most), most, options.mmr_lambda)
         notes = build_notes([candidate.build_memory() for candidate in chosen])
-        augmented = AugmentedTask(augmented_task=notes.append_to(task), memories=notes.memories)
+        augmented = AugmentedTask(
+            augmented_task=notes.append_to(task),
+            memories=notes.memories,
+            policy=POLICY,
+            embedder_id=recall.embedder_id,
+        )
         if not is_explained:
             return augmented
         return replace(

@@ -277,6 +277,8 @@ class AugmentedTask:
         serving_stopped_reason: why the project serves no memories at the moment; empty while it does.
         explanation: why it holds these memories and not others, for the control group why it would; ``None`` unless
             it was asked for.
+        policy: the rule that chose, by name and version; empty when nothing was looked for.
+        embedder_id: what compared, ``NAME@VERSION``; empty as above.
     """
 
     augmented_task: str
@@ -285,6 +287,8 @@ class AugmentedTask:
     control: bool = False
     serving_stopped_reason: str = ""
     explanation: "Explanation | None" = None
+    policy: str = ""
+    embedder_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,4 +68,6 @@ def _describe(span: Span, rpc: str, request: Any, response: Any) -> Any:
     memory_spans.describe_search(span, request.task, options)
     memories = [codec.read_memory(memory) for memory in response.memories]
     memory_spans.describe_found(span, memories, served=rpc == "Augment")
+    if rpc == "Augment":
+        memory_spans.describe_choice(span, response.policy, response.embedder_id)
     return response

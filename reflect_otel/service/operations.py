@@ -165,7 +165,7 @@ class Operations:
             )
             self._intake.submit_served(project_id, served)
         if control:
-            return AugmentedTask(augmented_task=task, control=True, explanation=augmented.explanation)
+            return replace(augmented, augmented_task=task, memories=(), control=True)
         if run_key:
             self._retriever.note_served(project_id, augmented.memories, self._clock())
         return augmented

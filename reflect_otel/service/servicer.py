@@ -75,6 +75,8 @@ class ReflectServicer:
             serving_stopped_reason=augmented.serving_stopped_reason,
             explanation=None if explanation is None else build_explanation(explanation),
             degraded=augmented.degraded,
+            policy=augmented.policy,
+            embedder_id=augmented.embedder_id,
         )
 
     def query_memories(self, call: Call, request: wire.QueryMemoriesRequest) -> wire.QueryMemoriesResponse:

@@ -1,6 +1,7 @@
 """The demo as a newcomer meets it: one command, every stage done, the data there to be opened again."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -45,6 +46,11 @@ def test_every_stage_does_its_work_within_a_minute(demo):
         "service",
     ):
         assert f"  {stage}: " in demo.stdout
+
+
+def test_it_says_what_compares_tasks_and_lessons(demo):
+    said = " ".join(demo.stdout.split())
+    assert re.search(r"by the embedder (minilm@1, which compares meanings|hashing@1, which compares words)", said)
 
 
 def test_the_next_prompt_is_the_task_with_notes_after_it(demo):

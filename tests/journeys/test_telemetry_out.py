@@ -64,13 +64,15 @@ def test_the_clients_span_stands_under_the_agents_and_the_services_under_the_cli
     assert len(servers) == 3
 
 
-def test_the_span_tells_what_was_served_and_by_what_rule(told):
+def test_the_span_tells_what_was_served_and_by_what_rule(told, service):
     served = [span for span in told if "reflect.memory.ids" in attributes_of(span)]
     assert len(served) == 2  # the client's and the service's of Augment; a query serves nothing
     for span in served:
         facts = attributes_of(span)
         assert facts["gen_ai.operation.name"] == "search_memory"
         assert (facts["gen_ai.memory.record.count"], facts["reflect.retrieval.lambda"]) == (1, 0.25)
+        chosen_by = (facts["reflect.retrieval.policy"], facts["reflect.retrieval.embedder"])
+        assert chosen_by == ("blend-1", service.status()["embedder"])
         assert facts["reflect.memory.utilities"].values[0].double_value == 0.5
         assert facts["reflect.memory.similarities"].values[0].double_value == pytest.approx(1.0, abs=1e-3)
 

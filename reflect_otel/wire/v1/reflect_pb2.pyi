@@ -331,20 +331,24 @@ class AugmentRequest(_message.Message):
     def __init__(self, task: _Optional[str] = ..., options: _Optional[_Union[RetrievalOptions, _Mapping]] = ..., run_id: _Optional[str] = ..., explain: bool = ...) -> None: ...
 
 class AugmentResponse(_message.Message):
-    __slots__ = ("augmented_task", "memories", "control", "serving_stopped_reason", "explanation", "degraded")
+    __slots__ = ("augmented_task", "memories", "control", "serving_stopped_reason", "explanation", "degraded", "policy", "embedder_id")
     AUGMENTED_TASK_FIELD_NUMBER: _ClassVar[int]
     MEMORIES_FIELD_NUMBER: _ClassVar[int]
     CONTROL_FIELD_NUMBER: _ClassVar[int]
     SERVING_STOPPED_REASON_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDER_ID_FIELD_NUMBER: _ClassVar[int]
     augmented_task: str
     memories: _containers.RepeatedCompositeFieldContainer[Memory]
     control: bool
     serving_stopped_reason: str
     explanation: Explanation
     degraded: bool
-    def __init__(self, augmented_task: _Optional[str] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ..., control: bool = ..., serving_stopped_reason: _Optional[str] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ..., degraded: bool = ...) -> None: ...
+    policy: str
+    embedder_id: str
+    def __init__(self, augmented_task: _Optional[str] = ..., memories: _Optional[_Iterable[_Union[Memory, _Mapping]]] = ..., control: bool = ..., serving_stopped_reason: _Optional[str] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ..., degraded: bool = ..., policy: _Optional[str] = ..., embedder_id: _Optional[str] = ...) -> None: ...
 
 class Candidate(_message.Message):
     __slots__ = ("memory", "closeness", "rank", "note", "left_out")
