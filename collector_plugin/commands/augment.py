@@ -74,8 +74,8 @@ def _print_explanation(explanation: Explanation) -> None:
     guards = "on" if explanation.guarded else "off, as lambda is 0 or 1"
     print(
         f"score = {explanation.lambda_:g} * closeness + {1 - explanation.lambda_:g} * utility; closeness is 0 at "
-        f"cosine {explanation.gate:.2f} and 1 from {explanation.near:.2f} on; threshold {explanation.threshold:.2f}, guards {guards}, "
-        f"at most {explanation.max_injected} notes, cosines by {printable(explanation.embedder_id)}",
+        f"cosine {explanation.gate:.2f} and 1 from {explanation.near:.2f} on; threshold {explanation.threshold:.2f}, "
+        f"guards {guards}, at most {explanation.max_injected} notes, cosines by {printable(explanation.embedder_id)}",
         file=sys.stderr,
     )
 

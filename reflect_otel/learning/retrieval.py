@@ -28,7 +28,7 @@ from reflect_otel.model.memory import AugmentedTask, Memory, RetrievalOptions
 from reflect_otel.model.notes import strip_notes
 from reflect_otel.ports import Clock, Embedder, Settings
 
-POLICY: Final = "blend-1"
+POLICY: Final = "blend-2"
 """The rule by name and version: another one as soon as a change of rule or constants makes other choices."""
 
 SMALLEST_POOL: Final = 40

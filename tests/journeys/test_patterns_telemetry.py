@@ -121,7 +121,7 @@ def test_the_teams_apm_gets_the_whole_run_and_no_content_from_us(service, client
         "gen_ai.operation.name": "search_memory",
         "gen_ai.provider.name": "reflect-otel",
         "reflect.retrieval.lambda": 0.5,
-        "reflect.retrieval.policy": "blend-1",
+        "reflect.retrieval.policy": "blend-2",
         "reflect.retrieval.embedder": service.status()["embedder"],
         "gen_ai.memory.record.count": 0,
         "reflect.run.id": printed["run_id"],

@@ -72,7 +72,7 @@ def test_the_span_tells_what_was_served_and_by_what_rule(told, service):
         assert facts["gen_ai.operation.name"] == "search_memory"
         assert (facts["gen_ai.memory.record.count"], facts["reflect.retrieval.lambda"]) == (1, 0.25)
         chosen_by = (facts["reflect.retrieval.policy"], facts["reflect.retrieval.embedder"])
-        assert chosen_by == ("blend-1", service.status()["embedder"])
+        assert chosen_by == ("blend-2", service.status()["embedder"])
         assert facts["reflect.memory.utilities"].values[0].double_value == 0.5
         assert facts["reflect.memory.similarities"].values[0].double_value == pytest.approx(1.0, abs=1e-3)
 

@@ -117,7 +117,7 @@ def describe_spans(observed):
         span.set_attributes({**memory_spans.build_operation("search_memory"), "gen_ai.memory.store.id": "shop"})
         memory_spans.describe_search(span, PRIVATE, RetrievalOptions())
         memory_spans.describe_found(span, [MEMORY], served=True)
-        memory_spans.describe_choice(span, "blend-1", "hashing@1")
+        memory_spans.describe_choice(span, "blend-2", "hashing@1")
         memory_spans.mark_failed(span, TimeoutError(PRIVATE))
         span.set_attribute("reflect.degraded", True)
 
