@@ -162,7 +162,8 @@ class Delivery:
         """Without a sender thread: on disk first, because the process may end before the receiver answers."""
         parcel.flying = True
         self._keep(parcel)
-        self._settle_parcel(parcel, self._call.send(parcel.signal, parcel.body))
+        outcome = self._call.send(parcel.signal, parcel.body)
+        self._settle_parcel(parcel, outcome, time.monotonic())
 
     def _is_clear(self) -> bool:
         """Whether the receiver may have the next batch at once."""
@@ -248,13 +249,14 @@ class Delivery:
             if load is None:
                 return False
             outcome = self._call.send(load.signal, load.body)
+            answered = time.monotonic()
             if isinstance(load, _Parcel):
-                self._settle_parcel(load, outcome)
+                self._settle_parcel(load, outcome, answered)
             else:
-                self._settle_batch(load, outcome)
+                self._settle_batch(load, outcome, answered)
         except Exception as error:  # noqa: BLE001 - the thread must outlive whatever the disk answers
             with self._changed:
-                self._note(Outcome(Fate.RETRY, f"{type(error).__name__}: {error}"), 0)
+                self._note(Outcome(Fate.RETRY, f"{type(error).__name__}: {error}"), 0, time.monotonic())
         return True
 
     def _wait_for_load(self) -> "_Parcel | SpooledBatch | None":
@@ -280,10 +282,10 @@ class Delivery:
             return None
         return self._spool.take()
 
-    def _settle_parcel(self, parcel: _Parcel, outcome: Outcome) -> None:
+    def _settle_parcel(self, parcel: _Parcel, outcome: Outcome, answered: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: not parcel.keeping)
-            self._note(outcome, parcel.items)
+            self._note(outcome, parcel.items, answered)
             parcel.flying = False
             parcel.outcome = outcome
             stored = parcel.stored
@@ -294,7 +296,7 @@ class Delivery:
             else:
                 self._spool.put_back(stored)
 
-    def _settle_batch(self, batch: "SpooledBatch", outcome: Outcome) -> None:
+    def _settle_batch(self, batch: "SpooledBatch", outcome: Outcome, answered: float) -> None:
         assert self._spool is not None  # noqa: S101 - the batch came out of it
         is_joined = batch.first_sequence != batch.last_sequence
         if outcome.fate is Fate.REFUSED and is_joined:
@@ -302,14 +304,14 @@ class Delivery:
             self._spool.put_back(batch, singly=True)
             return
         with self._changed:
-            self._note(outcome, batch.items)
+            self._note(outcome, batch.items, answered)
         if outcome.fate.is_final:
             self._spool.settle(batch)
         else:
             self._spool.put_back(batch)
 
-    def _note(self, outcome: Outcome, items: int) -> None:
-        """Count an attempt and set the time of the next one."""
+    def _note(self, outcome: Outcome, items: int, answered: float) -> None:
+        """Count an attempt, ``answered`` at that ``time.monotonic``, and set the time of the next one from there."""
         address = self._call.address
         self._failures = self._failures + 1 if outcome.fate is Fate.RETRY else 0
         self._retry_at = 0.0
@@ -324,5 +326,5 @@ class Delivery:
                 self._key_refused = True
                 self._ledger.note_key_refused(address, outcome.reason)
             case Fate.RETRY:
-                self._retry_at = time.monotonic() + choose_rest_seconds(self._failures, outcome.retry_after_seconds)
+                self._retry_at = answered + choose_rest_seconds(self._failures, outcome.retry_after_seconds)
                 self._ledger.note_away(address, outcome.reason)

@@ -84,6 +84,11 @@ class Outbox:
         return self._ledger.read_status(degraded=self._ledger.is_losing)
 
     @property
+    def delivered(self) -> int:
+        """How much has been delivered."""
+        return self._ledger.read_status().delivered
+
+    @property
     def has_disk(self) -> bool:
         """Whether there is a disk to keep batches on."""
         try:

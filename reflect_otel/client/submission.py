@@ -57,9 +57,6 @@ class Submissions:
         try_seconds: how long ``submit`` may take.
         outbox: takes to the disk what the channel does not take; ``None`` keeps it in memory.
         max_waiting_bytes: most bytes kept in memory; the oldest records are dropped first.
-
-    Attributes:
-        service_is_away: whether the last call got no answer that it could use.
     """
 
     def __init__(
@@ -88,7 +85,21 @@ class Submissions:
         self._closing = False
         self._ledger = DeliveryLedger(Cargo.RUN_RECORDS)
         self._unanswered = 0
-        self.service_is_away = False
+        self._is_away = False
+        self._delivered_before = 0
+
+    @property
+    def service_is_away(self) -> bool:
+        """Whether the last call got no answer that it could use, and nothing was delivered since."""
+        return self._is_away and self._count_delivered_from_disk() == self._delivered_before
+
+    @service_is_away.setter
+    def service_is_away(self, is_away: bool) -> None:
+        self._delivered_before = self._count_delivered_from_disk()
+        self._is_away = is_away
+
+    def _count_delivered_from_disk(self) -> int:
+        return self._outbox.delivered if self._outbox is not None else 0
 
     @property
     def status(self) -> DeliveryStatus:

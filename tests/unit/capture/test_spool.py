@@ -140,7 +140,7 @@ def test_a_receiver_that_takes_connections_and_never_answers_holds_up_nobody(spo
 
 def test_a_connection_whose_other_end_fell_silent_is_replaced(sink, spool, open_exporter):
     with Gateway(sink.port) as gateway:
-        exporter = open_exporter(gateway.url, timeout=0.6)
+        exporter = open_exporter(gateway.url, timeout=1.5)
         exporter.export(build_spans("before"))
         gateway.freeze()
         for name in ("lost in transit", "queued"):

@@ -18,7 +18,7 @@ from reflect_otel.errors import Unavailable
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 from tests.gateway import black_hole, unreachable
 from tests.otlp_sink import attributes_of
-from tests.waiting import wait_until
+from tests.waiting import Stopwatch, wait_until
 from tests.wire_server import WireServer, bad_field, reason, refuse
 
 ANSWER = [{"role": "assistant", "content": "Refunded."}]
@@ -64,12 +64,11 @@ def run_ids_at(server):
 
 def test_nobody_at_the_address_costs_the_agent_nothing(caplog):
     with ReflectClient(f"http://127.0.0.1:{free_port()}") as client:
-        began = time.perf_counter()
-        ctx = agent_run(client)
-        took = time.perf_counter() - began
+        with Stopwatch() as watch:
+            ctx = agent_run(client)
         assert (ctx.augmented_task, ctx.memories, ctx.degraded) == ("task", (), True)
         assert ctx.trace_id == ctx.run_id
-        assert took < 2 * 0.3 + 0.1
+        assert watch.seconds < 2 * 0.3 + 0.1
 
 
 def by_explicit_calls(client, **options):
@@ -106,44 +105,51 @@ def test_a_silent_service_costs_the_deadline_and_not_more(silent_address, run, o
     times = []
     for _ in range(5):
         began = time.perf_counter()
-        assert run(client, **options).degraded
-        times.append(time.perf_counter() - began)
+        with Stopwatch() as watch:
+            assert run(client, **options).degraded
+        assert time.perf_counter() - began > 0.29
+        times.append(watch.seconds)
     client._submissions.close(0)
-    assert min(times) > 0.29
     assert max(times) < 0.32 + 0.08  # a busy machine
     assert client.status.spooled == 5
 
 
 @pytest.mark.parametrize("run", [agent_run, by_decorator])
 def test_a_slow_service_costs_the_deadline_once_for_memories_and_record_together(service, spool, run):
-    def slowly(answer):
-        def answer_later(request, context):
-            time.sleep(0.8)
-            return answer(request, context)
+    gate = threading.Event()
 
-        return answer_later
+    def slow(request, context):
+        time.sleep(0.75)
+        return echo(request, context)
 
-    service.answers.update(Augment=slowly(echo), CreateTrace=slowly(store))
-    client = ReflectClient(service.url, augment_timeout=1)
-    began = time.perf_counter()
-    ctx = run(client)
-    took = time.perf_counter() - began
+    service.answers.update(
+        Augment=slow, CreateTrace=lambda request, context: gate.wait(20) and store(request, context)
+    )
+    client = ReflectClient(service.url, augment_timeout=1.5)
+    with Stopwatch() as watch:
+        ctx = run(client)
+    gate.set()
     assert not ctx.degraded
-    assert took < 1 + 0.35  # each answer is in time, both are not; this machine may be busy
+    assert watch.seconds < 1.5 + 0.3  # what the memories took, the record has not
     service.telemetry.wait_for_spans(1)
     assert run_ids_at(service) == [ctx.trace_id]
     client.close()
 
 
-def test_an_answer_shortly_before_the_deadline_is_used(service, spool):
+def test_an_answer_before_the_deadline_is_used_and_the_service_has_nearly_all_of_the_time(service, spool):
+    deadlines = []
+
     def late(request, context):
-        time.sleep(1.85)
+        deadlines.append(time.monotonic() + context.time_remaining())
+        time.sleep(1.5)
         return wire.AugmentResponse(augmented_task="the task with memories")
 
     service.answers["Augment"] = late
     with ReflectClient(service.url, augment_timeout=2) as client:
+        began = time.monotonic()
         augmented = client.augment_with_memories("task")
     assert (augmented.augmented_task, augmented.degraded) == ("the task with memories", False)
+    assert deadlines[0] - began > 0.97 * 2
 
 
 def test_after_an_unanswered_augment_one_run_goes_to_disk_unasked_and_the_next_is_offered(service, client, spool):
@@ -329,6 +335,7 @@ def test_create_trace_keeps_the_run_on_disk_and_says_so(spool):
     server = WireServer(port)
     server.telemetry.wait_for_spans(1, 20)
     assert run_ids_at(server) == ["run-1"]
+    wait_until(lambda: not client.status.degraded)  # without another call
     client.close()
     server.stop()
 
@@ -345,7 +352,7 @@ def test_create_trace_is_told_at_once_what_no_waiting_helps_against(service, cli
 
 def test_where_there_is_no_disk_create_trace_raises():
     address = f"http://127.0.0.1:{free_port()}"
-    with ReflectClient(address, timeout=1, spool_bytes=0) as client, pytest.raises(Unavailable):
+    with ReflectClient(address, timeout=20, spool_bytes=0) as client, pytest.raises(Unavailable):
         client.create_trace("task", ANSWER)
 
 
@@ -367,7 +374,7 @@ def test_where_there_is_no_disk_records_wait_in_memory_for_the_service(spool):
 def test_explicit_calls_that_have_nothing_to_keep_raise(call):
     arguments = {"review_trace": {"result": "pass"}}.get(call, {})
     argument = ["run-1"] if call == "delete_traces" else "run-1"
-    with ReflectClient(f"http://127.0.0.1:{free_port()}", timeout=1) as client, pytest.raises(Unavailable):
+    with ReflectClient(f"http://127.0.0.1:{free_port()}", timeout=20) as client, pytest.raises(Unavailable):
         getattr(client, call)(argument, **arguments)
 
 
