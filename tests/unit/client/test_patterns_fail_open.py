@@ -109,9 +109,9 @@ def test_a_silent_service_costs_the_deadline_and_not_more(silent_address, run, o
             assert run(client, **options).degraded
         assert time.perf_counter() - began > 0.29
         times.append(watch.seconds)
+    wait_until(lambda: client.status.spooled == 5)
     client._submissions.close(0)
-    assert max(times) < 0.32 + 0.08  # a busy machine
-    assert client.status.spooled == 5
+    assert max(times) < 0.32 + 0.08
 
 
 @pytest.mark.parametrize("run", [agent_run, by_decorator])
