@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from collector_plugin.otlp import parse_logs_request, parse_trace_request, read_logs, read_spans
 from reflect_otel import attributes as keys
@@ -15,6 +15,9 @@ from reflect_otel.model.spans import LogRecord, SpanRecord
 from reflect_otel.service.auth import require_project_name
 
 _Record = TypeVar("_Record", SpanRecord, LogRecord)
+
+
+_SERVED_FIELDS: Final = tuple(field.name for field in fields(Served))
 
 
 class RecordKind(IntEnum):
@@ -64,7 +67,11 @@ def read_arrivals(record: JournalRecord) -> Iterator[Arrival]:
 
 def write_served(served: Sequence[Served]) -> bytes:
     """Served memories as the body of a journal record."""
-    rows = [{**asdict(item), "trace_id": item.trace_id.hex() if item.trace_id else None} for item in served]
+    rows = [
+        {name: getattr(item, name) for name in _SERVED_FIELDS}
+        | {"trace_id": item.trace_id.hex() if item.trace_id else None}
+        for item in served
+    ]
     return json.dumps(rows).encode()
 
 

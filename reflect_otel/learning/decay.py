@@ -14,12 +14,15 @@ UNUSED_DAYS: Final = 90
 HALF_LIFE_DAYS: Final = 180
 
 _DAY_NS: Final = 86_400 * 1_000_000_000
+_UNUSED_NS: Final = UNUSED_DAYS * _DAY_NS
+_HALF_LIFE_NS: Final = HALF_LIFE_DAYS * _DAY_NS
 
 
 def build_present_utility(memory: Memory, now_ns: int) -> float:
     """The utility in [0, 1] that ranks the memory at ``now_ns``."""
-    idle_ns = now_ns - max(memory.last_served_ns, memory.created_ns)
-    if idle_ns <= UNUSED_DAYS * _DAY_NS or not memory.created_ns:
+    since_ns = now_ns - _UNUSED_NS
+    if memory.created_ns >= since_ns or memory.last_served_ns >= since_ns or not memory.created_ns:
         return memory.utility
-    kept = math.exp2(-idle_ns / (HALF_LIFE_DAYS * _DAY_NS))
+    idle_ns = now_ns - max(memory.last_served_ns, memory.created_ns)
+    kept = math.exp2(-idle_ns / _HALF_LIFE_NS)
     return INITIAL_UTILITY + (memory.utility - INITIAL_UTILITY) * kept

@@ -6,8 +6,8 @@ gRPC threads search at once; writers take turns.
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from dataclasses import replace
+from typing import Final, NamedTuple, TypeAlias
 
 from reflect_otel.learning.lesson_index import LessonIndex
 from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus
@@ -21,8 +21,7 @@ SERVED: Final = frozenset({MemoryStatus.ACTIVE, MemoryStatus.MERGED})
 """Memories that are found: active ones for themselves, merged ones for the memory that speaks for them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(NamedTuple):
     """A memory with a cosine in [-1, 1]: of its own task or one merged into it, or of its text, to what was asked."""
 
     memory: Memory
@@ -143,11 +142,12 @@ class MemoryTable:
         return self._read_neighbours(project_id, found)
 
     def _read_neighbours(self, project_id: str, found: Iterable[tuple[str, float]]) -> list[Neighbour]:
+        find = self._memories.get
         neighbours: list[Neighbour] = []
         for memory_id, cosine in found:
-            memory = self._memories.get((project_id, memory_id))
+            memory = find((project_id, memory_id))
             if memory is not None and memory.merged_into:
-                memory = self._memories.get((project_id, memory.merged_into))
+                memory = find((project_id, memory.merged_into))
             if memory is not None:
                 neighbours.append(Neighbour(memory, cosine))
         return neighbours

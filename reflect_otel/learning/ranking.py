@@ -7,8 +7,8 @@ mostly failed is left out, and at most one untried memory is injected at a time.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from reflect_otel.learning.decay import build_present_utility
 from reflect_otel.learning.diversity import find_words, read_overlap
@@ -23,8 +23,7 @@ PROBES: Final = 1
 """Most untried memories in one augmentation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A recalled memory and what ranks it.
 
     Attributes:
@@ -90,6 +89,8 @@ def judge(ranked: Iterable[Candidate]) -> list[tuple[Candidate, LeftOut | None]]
 
 def spare_pinned(guarded: Sequence[Candidate], count: int) -> list[Candidate]:
     """The same candidates, untried ones behind those pinned ones whose places among ``count`` they would take."""
+    if not any(candidate.memory.pinned for candidate in guarded):
+        return list(guarded)
     settled = [candidate for candidate in guarded if candidate.is_tried or candidate.memory.pinned][:count]
     pinned = {candidate.memory.id for candidate in settled if candidate.memory.pinned}
     end = max((at for at, candidate in enumerate(guarded, 1) if candidate.memory.id in pinned), default=0)

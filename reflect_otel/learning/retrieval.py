@@ -149,7 +149,9 @@ class Retriever:
         while True:
             found = self._table.search(project_id, query.embedder_id, query.vector, reach)
             near = nearest_of_each(found)
-            wanted = [item for item in near if item.cosine >= floor and holds_metadata(item, options)]
+            wanted = [item for item in near if item.cosine >= floor]
+            if options.metadata_filter:
+                wanted = [item for item in wanted if holds_metadata(item, options)]
             if one_per_text:
                 wanted = distinct_texts(wanted)
             if len(wanted) >= pool or reach >= farthest or not found or found[-1].cosine < floor:

@@ -1,34 +1,28 @@
-"""Exact nearest-neighbour search over the memories of one (project, embedder), by FAISS on one flat matrix."""
+"""Exact nearest-neighbour search over the memories of one (project, embedder): scanned roughly, compared exactly."""
 
 import bisect
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.ports import Vector
-
-# FAISS asks OpenMP for every core on each calling thread; one query of this size is faster on one.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-import faiss  # the setting above counts only before the first import
+from reflect_otel.store.half_vectors import LARGEST, HalfVectors
 
 _FIRST_CAPACITY: Final = 64
-_ROUNDING: Final = 1e-5
-"""More than float32 sums of a unit vector's products can be off; candidates this close are compared exactly."""
 
 
 class FaissIndex:
     """Exact inner-product search; equal cosines are ordered by id, whatever the order of insertion was.
 
-    The distinct vectors lie in one matrix of ours that FAISS scans, so removing one is a swap with the last, and any
+    FAISS scans half-precision copies, which is what takes the time; those of its finds that it cannot tell apart are
+    compared by the distinct vectors themselves, in one matrix of ours. Removing one is a swap with the last, and any
     number of ids with the same vector (runs of one task) cost one row. Any number of threads may search while one
     changes it.
 
@@ -39,6 +33,7 @@ class FaissIndex:
     def __init__(self, dimensions: int) -> None:
         self._dimensions = dimensions
         self._matrix = np.empty((_FIRST_CAPACITY, dimensions), dtype=np.float32)
+        self._halves = HalfVectors(dimensions)
         self._rows: list[_Row] = []
         self._row_of_id: dict[str, _Row] = {}
         self._row_of_vector: dict[bytes, _Row] = {}
@@ -72,7 +67,7 @@ class FaissIndex:
             wanted = min(limit, len(self._rows))
             if wanted <= 0:
                 return []
-            slots = self._find_candidates(query, wanted)
+            slots = self._halves.find(query, wanted)  # every row holds an id: the nearest ids are in these rows
             cosines = _exact_products(self._matrix[slots], query).tolist()
             found = [
                 (memory_id, cosine)
@@ -92,8 +87,11 @@ class FaissIndex:
                 "embed with the index's own embedder",
                 field="vector",
             )
-        if not np.isfinite(values).all():
-            raise InvalidArgument("a vector holds NaN or infinity; embed the text again", field="vector")
+        if not (np.abs(values) <= LARGEST).all():
+            raise InvalidArgument(
+                "a vector holds NaN, infinity or a number far from unit length; embed the text again",
+                field="vector",
+            )
         return values
 
     def _append(self, key: bytes, values: NDArray[np.float32]) -> "_Row":
@@ -103,6 +101,7 @@ class FaissIndex:
             grown[: row.slot] = self._matrix
             self._matrix = grown
         self._matrix[row.slot] = values
+        self._halves.append(values)
         self._rows.append(row)
         self._row_of_vector[key] = row
         return row
@@ -116,25 +115,12 @@ class FaissIndex:
             return
         del self._row_of_vector[row.key]
         last = self._rows.pop()
+        self._halves.pop()
         if last is not row:
             self._matrix[row.slot] = self._matrix[last.slot]
+            self._halves.replace(row.slot, self._matrix[last.slot])
             self._rows[row.slot] = last
             last.slot = row.slot
-
-    def _find_candidates(self, query: NDArray[np.float32], wanted: int) -> NDArray[Any]:
-        """Slots that hold the ``wanted`` nearest rows for certain: all that FAISS cannot tell from the last of them.
-
-        Every row holds an id, so that the ``wanted`` nearest ids are in them too.
-        """
-        used = self._matrix[: len(self._rows)]
-        asked = wanted
-        while True:
-            asked = min(asked + 8, len(used))
-            products, slots = faiss.knn(query[np.newaxis], used, asked, metric=faiss.METRIC_INNER_PRODUCT)
-            if asked == len(used) or products[0, -1] < products[0, wanted - 1] - _ROUNDING:
-                found: NDArray[Any] = slots[0]
-                return found
-            asked *= 2
 
 
 @dataclass(slots=True)
@@ -147,8 +133,8 @@ class _Row:
 
 
 def _exact_products(rows: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Inner products in float64, summed row by row: the same vector gives the same number in any place."""
-    products: NDArray[np.float64] = np.einsum("ij,j->i", rows.astype(np.float64), query.astype(np.float64))
+    """Inner products in float64, each summed by itself: the same vector gives the same number in any place."""
+    products: NDArray[np.float64] = np.vecdot(rows.astype(np.float64), query.astype(np.float64))
     return products
 
 

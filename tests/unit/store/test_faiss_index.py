@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reflect_otel.errors import InvalidArgument
 from reflect_otel.store.faiss_index import FaissIndex
 
 DIMENSIONS = 6
@@ -59,6 +60,36 @@ def test_recall_is_complete_on_many_clustered_vectors():
     vectors = {f"m{at:04d}": row for at, row in enumerate(rows)}
     for query in rows[:20]:
         assert [key for key, _ in index.search(query, 50)] == [key for key, _ in brute_force(vectors, query, 50)]
+
+
+def test_vectors_that_half_precision_cannot_tell_apart_are_ordered_exactly_also_after_removals():
+    source = np.random.default_rng(11)
+    rows = np.tile(source.standard_normal(32, dtype=np.float32), (400, 1))
+    rows += 3e-6 * source.standard_normal(rows.shape, dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    assert len(np.unique(rows.astype(np.float16), axis=0)) < len(rows)
+    index = FaissIndex(32)
+    vectors = {f"m{at:03d}": row for at, row in enumerate(rows)}
+    for key, row in vectors.items():
+        index.add(key, row)
+    for key in source.permutation(sorted(vectors))[:150].tolist():
+        index.remove(key)
+        del vectors[key]
+    for query in rows[:20]:
+        assert [key for key, _ in index.search(query, 10)] == [key for key, _ in brute_force(vectors, query, 10)]
+
+
+@pytest.mark.parametrize("length", [1e-3, 1.0, 100.0, 60_000.0])
+def test_vectors_of_any_length_that_is_taken_are_ordered_exactly(length):
+    index, vectors = FaissIndex(DIMENSIONS), {f"m{seed}": unit(seed) * np.float32(length) for seed in range(200)}
+    for key, row in vectors.items():
+        index.add(key, row)
+    assert [key for key, _ in index.search(unit(3), 20)] == [key for key, _ in brute_force(vectors, unit(3), 20)]
+
+
+def test_a_number_that_half_precision_cannot_hold_is_refused():
+    with pytest.raises(InvalidArgument, match="far from unit length"):
+        FaissIndex(DIMENSIONS).add("m", unit(1) * np.float32(1e6))
 
 
 def test_openmp_is_kept_to_one_thread_unless_the_user_says_otherwise():

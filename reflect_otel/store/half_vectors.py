@@ -1,0 +1,77 @@
+"""Vectors in half precision: half the bytes to scan, and known how far off each product can be."""
+
+import math
+import os
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+# FAISS asks OpenMP for every core on each calling thread; one query of this size is faster on one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import faiss  # the setting above counts only before the first import
+
+LARGEST: Final = float(np.finfo(np.float16).max)
+"""Largest absolute value a component may have."""
+
+_HALF_STEP: Final = 2.0**-11
+"""Rounding moves a component by at most this share of it, and by ``_HALF_TINY`` where it is next to nothing."""
+_HALF_TINY: Final = 2.0**-25
+_SUMMING: Final = 1e-5
+"""More than float32 sums of a unit vector's products can be off."""
+_SPARE: Final = 24
+
+
+class HalfVectors:
+    """The half-precision copies of rows numbered from 0. Any number of threads may search while none changes it.
+
+    Args:
+        dimensions: length of every row.
+    """
+
+    def __init__(self, dimensions: int) -> None:
+        self._dimensions = dimensions
+        self._longest = 0.0
+        self._index = faiss.IndexScalarQuantizer(
+            dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+        )
+
+    def append(self, row: NDArray[np.float32]) -> None:
+        """Copy a row behind the last one."""
+        self._note_length(row)
+        self._index.add_sa_codes(row.astype(np.float16).view(np.uint8)[np.newaxis])
+
+    def replace(self, slot: int, row: NDArray[np.float32]) -> None:
+        """Copy a row over the one at ``slot``."""
+        self._note_length(row)
+        rows = faiss.rev_swig_ptr(self._index.codes.data(), self._index.ntotal * self._index.code_size)
+        rows.view(np.float16).reshape(-1, self._dimensions)[slot] = row
+
+    def pop(self) -> None:
+        """Forget the last row."""
+        last = self._index.ntotal - 1
+        self._index.remove_ids(faiss.IDSelectorRange(last, last + 1))
+
+    def find(self, query: NDArray[np.float32], wanted: int) -> NDArray[Any]:
+        """Slots of rows among which the ``wanted`` with the largest inner products are for certain.
+
+        They are all whose products cannot be told from that of the last wanted one.
+        """
+        count, asked = self._index.ntotal, wanted
+        doubt = 2 * self._build_error(float(np.linalg.norm(query)))
+        while True:
+            asked = min(asked + _SPARE, count)
+            products, slots = self._index.search(query[np.newaxis], asked)
+            if asked == count or products[0, -1] < products[0, wanted - 1] - doubt:
+                found: NDArray[Any] = slots[0]
+                return found
+            asked *= 2
+
+    def _note_length(self, row: NDArray[np.float32]) -> None:
+        self._longest = max(self._longest, float(np.linalg.norm(row)))
+
+    def _build_error(self, length: float) -> float:
+        """How far the product of any row with a query of this length can be off (Cauchy-Schwarz)."""
+        rounding = _HALF_STEP * self._longest + _HALF_TINY * math.sqrt(self._dimensions)
+        return length * (rounding + _SUMMING * self._longest)
