@@ -15,11 +15,8 @@ import faiss  # the setting above counts only before the first import
 LARGEST: Final = float(np.finfo(np.float16).max)
 """Largest absolute value a component may have."""
 
-_HALF_STEP: Final = 2.0**-11
-"""Rounding moves a component by at most this share of it, and by ``_HALF_TINY`` where it is next to nothing."""
-_HALF_TINY: Final = 2.0**-25
 _SUMMING: Final = 1e-5
-"""More than float32 sums of a unit vector's products can be off."""
+"""More than float32 sums of the products of unit vectors can be off."""
 _SPARE: Final = 24
 
 
@@ -32,21 +29,19 @@ class HalfVectors:
 
     def __init__(self, dimensions: int) -> None:
         self._dimensions = dimensions
-        self._longest = 0.0
+        self._largest_error = 0.0
         self._index = faiss.IndexScalarQuantizer(
             dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         )
 
     def append(self, row: NDArray[np.float32]) -> None:
         """Copy a row behind the last one."""
-        self._note_length(row)
-        self._index.add_sa_codes(row.astype(np.float16).view(np.uint8)[np.newaxis])
+        self._index.add_sa_codes(self._round(row).view(np.uint8)[np.newaxis])
 
     def replace(self, slot: int, row: NDArray[np.float32]) -> None:
         """Copy a row over the one at ``slot``."""
-        self._note_length(row)
         rows = faiss.rev_swig_ptr(self._index.codes.data(), self._index.ntotal * self._index.code_size)
-        rows.view(np.float16).reshape(-1, self._dimensions)[slot] = row
+        rows.view(np.float16).reshape(-1, self._dimensions)[slot] = self._round(row)
 
     def pop(self) -> None:
         """Forget the last row."""
@@ -59,19 +54,19 @@ class HalfVectors:
         They are all whose products cannot be told from that of the last wanted one.
         """
         count, asked = self._index.ntotal, wanted
-        doubt = 2 * self._build_error(float(np.linalg.norm(query)))
+        doubt = 2 * self._largest_error * math.sqrt(query @ query)  # Cauchy-Schwarz
         while True:
             asked = min(asked + _SPARE, count)
             products, slots = self._index.search(query[np.newaxis], asked)
-            if asked == count or products[0, -1] < products[0, wanted - 1] - doubt:
-                found: NDArray[Any] = slots[0]
+            least = products[0, wanted - 1] - doubt
+            if asked == count or products[0, -1] < least:
+                found: NDArray[Any] = slots[0, products[0] >= least]
                 return found
             asked *= 2
 
-    def _note_length(self, row: NDArray[np.float32]) -> None:
-        self._longest = max(self._longest, float(np.linalg.norm(row)))
-
-    def _build_error(self, length: float) -> float:
-        """How far the product of any row with a query of this length can be off (Cauchy-Schwarz)."""
-        rounding = _HALF_STEP * self._longest + _HALF_TINY * math.sqrt(self._dimensions)
-        return length * (rounding + _SUMMING * self._longest)
+    def _round(self, row: NDArray[np.float32]) -> NDArray[np.float16]:
+        rounded = row.astype(np.float16)
+        off = row - rounded
+        error = math.sqrt(off @ off) + _SUMMING * math.sqrt(row @ row)
+        self._largest_error = max(self._largest_error, error)
+        return rounded

@@ -64,6 +64,7 @@ def build_table(size: int, embedder: BenchEmbedder, kinds: Any, rng: Any) -> Mem
             kind=MemoryKind.STRATEGY,
             utility=float(rng.random()),
             uses=number % 7,
+            created_ns=time.time_ns(),
         )
         stored = StoredVector(project_id=PROJECT, memory=memory, task_vector=vectors[number], embedder_id=embedder.id)
         table.write(stored)
@@ -92,7 +93,7 @@ def measure(size: int, rounds: int) -> dict[str, float]:
     retriever = Retriever(table, embedder, Settings())
     queries, numbers = QueryEmbeddings(embedder), count()
     pool = POOL_PER_LIMIT * options.limit
-    ranked = retriever.recall(PROJECT, TASK, options, one_per_text=True)
+    ranked = retriever.recall(PROJECT, TASK, options, one_per_text=True).pool
     chosen = [candidate.build_memory() for candidate in guard(rank(ranked))[:3]]
     vector = queries.embed(TASK).vector
     return {

@@ -1,6 +1,6 @@
 """Augment over gRPC against a service process, beside an echo over gRPC and an exact search of the same vectors.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=. python tests/bench/augment_round_trip.py [--sizes 10000 100000] [--rounds 40]
+    OMP_NUM_THREADS=1 PYTHONPATH=. python tests/bench/augment_round_trip.py [--sizes 10000 100000] [--embedder hashing]
 
 The memories lie in 10 projects of a real data folder; the service is ``reflect-otel serve``. Tasks were asked for
 before, so that no embedding is timed. The parts are measured in turns, ``BURST`` calls of each in every round, so
@@ -118,7 +118,7 @@ def microseconds(call: Callable[[int], Any], number: int) -> float:
     return (time.perf_counter_ns() - started) / 1000
 
 
-def measure(size: int, rounds: int, embedder_name: str = "minilm") -> dict[str, float]:
+def measure(size: int, rounds: int, embedder_name: str) -> dict[str, float]:
     """Medians in microseconds, the ratio, and the recall."""
     embedder: Any = load_plugin("reflect_otel.embedders", embedder_name)()
     tasks = build_tasks()
@@ -170,9 +170,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--embedder", default="minilm", help="whose vectors: minilm (384 numbers) or hashing (512)")
     arguments = parser.parse_args()
     for number, size in enumerate(arguments.sizes):
-        row = measure(size, arguments.rounds)
+        row = measure(size, arguments.rounds, arguments.embedder)
         if number == 0:
             print(f"{'memories':>10}" + "".join(f"{name:>10}" for name in row) + "   (microseconds, medians)")
         print(f"{size:>10}" + "".join(f"{value:>10.{1 if value > 10 else 3}f}" for value in row.values()), flush=True)
