@@ -1,7 +1,7 @@
 """Everything one learning job changes, worked out from what the store holds; nothing is written here."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -45,11 +45,7 @@ class OutcomeReader:
         detail = self._store.find_run(job.project_id, job.run_id)
         if detail is None:
             return LearningOutcome(job=job)
-        own = self._store.find_utility_events(job.project_id, run_id=job.run_id)
-        project_id, concerned = job.project_id, [*detail.served, *(event.memory_id for event in own)]
-        known = dict(self._store.find_speakers(project_id, concerned))
-        ledger = self._read_ledger(project_id, concerned, known)
-        known |= self._store.find_speakers(project_id, {event.memory_id for event in ledger} - known.keys())
+        known, ledger = self._read_ledger(detail)
         trajectory = read_trajectory(self._store, detail)
         weights = self._find_settings(job.project_id).reviewer_weights
         verdict = None if is_cancelled(detail.record, trajectory) else build_verdict(detail.reviews, weights)
@@ -96,8 +92,15 @@ class OutcomeReader:
             return echoed
         return replace(learned, task_vector=task_vector, content_vector=content_vector, embedder_id=embedder.id)
 
-    def _read_ledger(
-        self, project_id: str, concerned: Iterable[str], speakers: Mapping[str, Memory]
-    ) -> Sequence[UtilityEvent]:
-        memory_ids = {*concerned, *(speaker.id for speaker in speakers.values())}
-        return self._store.find_utility_events(project_id, memory_ids=sorted(memory_ids)) if memory_ids else ()
+    def _read_ledger(self, detail: RunDetail) -> tuple[Mapping[str, Memory], Sequence[UtilityEvent]]:
+        """Who speaks for each memory that the run may credit, and every entry of all those memories."""
+        project_id, run_id = detail.record.project_id, detail.record.run_id
+        ledger = self._store.find_utility_events(project_id, memory_ids=detail.served, run_id=run_id)
+        concerned = {*detail.served, *(event.memory_id for event in ledger)}
+        known = dict(self._store.find_speakers(project_id, sorted(concerned))) if concerned else {}
+        speakers = {speaker.id for speaker in known.values()}
+        if not concerned | speakers <= set(detail.served):
+            ledger = self._store.find_utility_events(project_id, memory_ids=sorted(concerned | speakers))
+            others = {event.memory_id for event in ledger} - known.keys()
+            known |= self._store.find_speakers(project_id, sorted(others)) if others else {}
+        return known, ledger

@@ -97,6 +97,12 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A consistent view on a cursor of its own; runs beside the writer. Raises StoreError."""
+        with self.read_once() as session, session.transaction():
+            yield session
+
+    @contextmanager
+    def read_once(self) -> Iterator[Session]:
+        """The same for a single statement, which is consistent by itself and needs no transaction around it."""
         self._require_owner()
         with self._usable(), self._readers.borrow() as session:
             yield session

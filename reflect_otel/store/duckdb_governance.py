@@ -41,12 +41,12 @@ class DuckDBGovernance:
 
     def find_memories_of(self, project_id: str, origin: Origin) -> Sequence[Memory]:
         """See ``GovernanceStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return governance_rows.find_memories_of(session, project_id, origin)
 
     def find_runs_of_author(self, project_id: str, author: str) -> Sequence[str]:
         """See ``GovernanceStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             rows = session.fetch("find_runs_of_author", project_id=project_id, author=author)
         return [str(run_id) for (run_id,) in rows]
 
@@ -62,23 +62,23 @@ class DuckDBGovernance:
 
     def find_vectors_of(self, project_id: str, memory_ids: Sequence[str]) -> Sequence[StoredVector]:
         """See ``GovernanceStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return memory_rows.find_vectors_of(session, project_id, memory_ids)
 
     def count_memories_by_status(self) -> Mapping[str, tuple[int, int]]:
         """See ``GovernanceStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             rows = session.fetch("count_memories_by_status")
         return {str(status): (int(count), int(alarmed)) for status, count, alarmed in rows}
 
     def count_active_by_project(self) -> Mapping[str, int]:
         """See ``GovernanceStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return {str(project_id): int(count) for project_id, count in session.fetch("count_active_by_project")}
 
     def count_memories_of_author(self, project_id: str, author: str, since_ns: int) -> int:
         """See ``GovernanceStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             rows = session.fetch("count_memories_of_author", project_id=project_id, author=author, since_ns=since_ns)
         return int(rows[0][0])
 
@@ -86,7 +86,7 @@ class DuckDBGovernance:
         self, project_id: str, *, min_uses: int, min_utility: float, idle_before_ns: int, limit: int
     ) -> Sequence[Memory]:
         """See ``GovernanceStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             rows = session.fetch(
                 "find_unworthy_memories",
                 project_id=project_id,
@@ -99,6 +99,6 @@ class DuckDBGovernance:
 
     def find_least_useful_memories(self, project_id: str, limit: int) -> Sequence[Memory]:
         """See ``GovernanceStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             rows = session.fetch("find_least_useful_memories", project_id=project_id, limit=limit)
         return [memory_rows.read_memory(row) for row in rows]

@@ -93,7 +93,7 @@ class DuckDBStore(DuckDBGovernance):
 
     def journal_offset(self) -> int:
         """See ``TelemetryStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return int(session.fetch("find_journal_offset")[0][0])
 
     def find_telemetry(self, project_id: str, run_ids: Sequence[str]) -> Mapping[str, Run]:
@@ -114,7 +114,7 @@ class DuckDBStore(DuckDBGovernance):
 
     def count_spans(self) -> int:
         """See ``TelemetryStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return int(session.fetch("count_spans")[0][0])
 
     # --- runs
@@ -156,12 +156,12 @@ class DuckDBStore(DuckDBGovernance):
 
     def count_runs(self) -> int:
         """See ``RunStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return int(session.fetch("count_runs")[0][0])
 
     def find_unclosed_runs(self) -> Sequence[RunRecord]:
         """See ``RunStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return [run_rows.read_run(row) for row in session.fetch("find_unclosed_runs")]
 
     def get_trajectory(self, project_id: str, run_id: str) -> Trajectory:
@@ -206,7 +206,7 @@ class DuckDBStore(DuckDBGovernance):
 
     def claim_job(self) -> LearningJob | None:
         """See ``MemoryStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             found = find_next_job(session)
         if found is None:
             return None
@@ -247,7 +247,7 @@ class DuckDBStore(DuckDBGovernance):
 
     def find_memory(self, project_id: str, memory_id: str) -> Memory | None:
         """See ``MemoryStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return memory_rows.find_memory(session, project_id, memory_id)
 
     def find_memories(
@@ -259,19 +259,19 @@ class DuckDBStore(DuckDBGovernance):
         only: MemoryFilter = ANY_MEMORY,
     ) -> Sequence[Memory]:
         """See ``MemoryStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return memory_rows.find_memories(session, project_id, only, before, limit)
 
     def find_speakers(self, project_id: str, memory_ids: Iterable[str]) -> Mapping[str, Memory]:
         """See ``MemoryStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return families.find_speakers(session, project_id, memory_ids)
 
     def find_merged(
         self, project_id: str, memory_id: str, embedder_id: str
     ) -> Sequence[tuple[Memory, Vector | None]]:
         """See ``MemoryStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return families.find_merged(session, project_id, memory_id, embedder_id)
 
     def write_succession(self, project_id: str, succession: Succession) -> None:
@@ -286,7 +286,7 @@ class DuckDBStore(DuckDBGovernance):
 
     def find_unembedded(self, embedder_id: str, limit: int) -> Sequence[tuple[str, Memory]]:
         """See ``MemoryStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return memory_rows.find_unembedded(session, embedder_id, limit)
 
     def write_vectors(self, vectors: Sequence[StoredVector]) -> Sequence[StoredVector]:
@@ -301,12 +301,12 @@ class DuckDBStore(DuckDBGovernance):
 
     def count_embedded(self) -> Mapping[str, int]:
         """See ``MemoryStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return {str(embedder_id): int(count) for embedder_id, count in session.fetch("count_embedded")}
 
     def count_active_memories(self) -> int:
         """See ``MemoryStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return int(session.fetch("count_active_memories")[0][0])
 
     def find_utility_events(
@@ -319,7 +319,7 @@ class DuckDBStore(DuckDBGovernance):
     ) -> Sequence[UtilityEvent]:
         """See ``MemoryStore``."""
         runs = run_ids if run_id is None else [*run_ids, run_id]
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return memory_rows.find_utility_events(session, project_id, memory_ids, runs)
 
     # --- language models
@@ -331,24 +331,24 @@ class DuckDBStore(DuckDBGovernance):
 
     def read_spending(self, project_id: str, since_ns: int) -> Spending:
         """See ``ModelCallLedger``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return model_calls.read_spending(session, project_id, since_ns)
 
     def find_reflection(self, project_id: str, run_id: str) -> ReflectionRecord | None:
         """See ``ModelCallLedger``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return model_calls.find_reflection(session, project_id, run_id)
 
     def find_unjudged_runs(self, since_ns: int, until_ns: int, max_tries: int, limit: int) -> Sequence[RunRecord]:
         """See ``ModelCallLedger``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return model_calls.find_unjudged_runs(session, since_ns, until_ns, max_tries, limit)
 
     # --- projects
 
     def find_project_settings(self) -> Mapping[str, ProjectSettings]:
         """See ``ProjectStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             rows = session.fetch("find_project_settings")
         return {project_id: read_document(read_json(document)) for project_id, document in rows}
 
@@ -377,7 +377,7 @@ class DuckDBStore(DuckDBGovernance):
         memory_id: str | None = None,
     ) -> Sequence[ArmCount]:
         """See ``LiftStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return find_arm_counts(session, project_id, scope, since_ns, agent, memory_id)
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from reflect_otel.model.memory import Memory
 from reflect_otel.ports import Succession, Vector
-from reflect_otel.store.memory_rows import find_memory, read_memory, read_vector, write_utility_event
+from reflect_otel.store.memory_rows import read_memory, read_vector, write_utility_events
 from reflect_otel.store.session import Session
 
 _STANDING = ("merged_into", "utility", "uses", "passes")
@@ -12,8 +12,16 @@ _STANDING = ("merged_into", "utility", "uses", "passes")
 
 def find_speakers(session: Session, project_id: str, memory_ids: Iterable[str]) -> dict[str, Memory]:
     """The memory that speaks for each of these; ids that nobody speaks for are absent."""
-    found = ((memory_id, _find_speaker(session, project_id, memory_id)) for memory_id in dict.fromkeys(memory_ids))
-    return {memory_id: memory for memory_id, memory in found if memory is not None}
+    asked = list(dict.fromkeys(memory_ids))
+    heirs: dict[str, str] = dict(session.fetch("find_heirs", project_id=project_id, memory_ids=asked))
+    present = {memory_id: heirs.get(memory_id, memory_id) for memory_id in asked}
+    known = _find_by_id(session, project_id, set(present.values()))
+    merged_into = {memory.merged_into for memory in known.values() if memory.merged_into}
+    if merged_into:
+        known |= _find_by_id(session, project_id, merged_into - known.keys())
+    speakers = {key: known[key].merged_into or key for key in known}
+    found = {memory_id: known.get(speakers.get(key, "")) for memory_id, key in present.items()}
+    return {memory_id: memory for memory_id, memory in found.items() if memory is not None}
 
 
 def find_merged(
@@ -35,17 +43,13 @@ def write_succession(session: Session, project_id: str, succession: Succession) 
             statuses=[memory.status.value for memory in memories],
             **{name: [getattr(memory, name) for memory in memories] for name in _STANDING},
         )
-    for event in succession.updated:
-        write_utility_event(session, project_id, event)
+    write_utility_events(session, project_id, succession.updated)
     if succession.heir_id:
         names = {"memory_id": succession.gone_id, "heir_id": succession.heir_id}
         session.execute("move_heirs", project_id=project_id, **names)
         session.execute("write_heir", project_id=project_id, **names)
 
 
-def _find_speaker(session: Session, project_id: str, memory_id: str) -> Memory | None:
-    heirs = session.fetch("find_heir", project_id=project_id, memory_id=memory_id)
-    memory = find_memory(session, project_id, heirs[0][0] if heirs else memory_id)
-    if memory is not None and memory.merged_into:
-        return find_memory(session, project_id, memory.merged_into)
-    return memory
+def _find_by_id(session: Session, project_id: str, memory_ids: Iterable[str]) -> dict[str, Memory]:
+    rows = session.fetch("find_memories_by_id", project_id=project_id, memory_ids=list(memory_ids))
+    return {memory.id: memory for memory in map(read_memory, rows)}

@@ -10,8 +10,8 @@ from reflect_otel.model.governance import (
     QuarantinedMemory,
     build_late_member,
 )
-from reflect_otel.model.memory import Memory, MemoryStatus, UtilityEvent
-from reflect_otel.store.memory_rows import EVENT_FIELDS, delete_memory, find_utility_events, read_memory
+from reflect_otel.model.memory import Memory, MemoryStatus
+from reflect_otel.store.memory_rows import delete_memory, find_utility_events, read_memory, write_utility_events
 from reflect_otel.store.run_rows import find_run_ids
 from reflect_otel.store.servings import find_served
 from reflect_otel.store.session import Row, Session
@@ -37,7 +37,7 @@ def write_change(session: Session, project_id: str, change: GovernanceChange) ->
     if gone:
         session.execute("delete_quarantined_memories", project_id=project_id, memory_ids=gone)
     _write_standing(session, project_id, change.memories)
-    _write_events(session, project_id, change.events)
+    write_utility_events(session, project_id, change.events)
     for memory_id in change.deleted_memory_ids:
         delete_memory(session, project_id, memory_id)
     if change.deleted_memory_ids:
@@ -169,13 +169,9 @@ def _write_standing(session: Session, project_id: str, memories: Sequence[Memory
         )
 
 
-def _write_events(session: Session, project_id: str, events: Sequence[UtilityEvent]) -> None:
-    if events:
-        columns = {name: [getattr(event, name) for event in events] for name in EVENT_FIELDS}
-        session.execute("write_utility_events", project_id=project_id, **columns)
-
-
 def _build_quarantines(session: Session, project_id: str, rows: Sequence[Row]) -> list[Quarantine]:
+    if not rows:
+        return []
     ids = [str(row[0]) for row in rows]
     members: dict[str, list[QuarantinedMemory]] = {}
     runs: dict[str, list[str]] = {}

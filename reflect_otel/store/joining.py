@@ -8,7 +8,7 @@ import numpy as np
 from reflect_otel.model.memory import ReviewSignal
 from reflect_otel.ports import Clock
 from reflect_otel.store.columns import build_numbers, build_objects, build_texts, storable_text
-from reflect_otel.store.memory_rows import find_utility_events, write_utility_event
+from reflect_otel.store.memory_rows import find_utility_events, write_utility_events
 from reflect_otel.store.reviews import find_reviews, write_signal
 from reflect_otel.store.run_rows import find_record, find_run_ids
 from reflect_otel.store.session import Session
@@ -90,8 +90,7 @@ def _move_ledger(session: Session, project_id: str, default: str, run_id: str) -
         event for event in find_utility_events(session, project_id, [], [default]) if event.memory_id not in taken
     ]
     session.execute("delete_utility_events", project_id=project_id, run_id=default)
-    for event in moved:
-        write_utility_event(session, project_id, replace(event, run_id=run_id))
+    write_utility_events(session, project_id, [replace(event, run_id=run_id) for event in moved])
 
 
 def _delete_telemetry(session: Session, project_id: str, run_ids: Sequence[str]) -> None:

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 from reflect_otel.model.memory import MemoryStatus
-from reflect_otel.ports import LearningJob, LearningOutcome
+from reflect_otel.ports import LearningJob, LearningOutcome, StoredVector
 from reflect_otel.store.families import write_succession
 from reflect_otel.store.governance_rows import join_quarantines
 from reflect_otel.store.memory_rows import (
     delete_memory,
     delete_stale_vectors,
     write_memory,
-    write_utility,
-    write_utility_event,
-    write_vector,
+    write_utilities,
+    write_utility_events,
+    write_vectors,
 )
 from reflect_otel.store.model_calls import write_reflection
 from reflect_otel.store.session import Session
@@ -64,10 +64,8 @@ def write_outcome(session: Session, outcome: LearningOutcome, now_ns: int) -> No
         write_reflection(session, project_id, outcome.reflection)
     _write_verdict(session, outcome)
     session.execute("delete_utility_events", project_id=project_id, run_id=run_id)
-    for event in (*outcome.events, *outcome.updated):
-        write_utility_event(session, project_id, event)
-    for memory in outcome.recomputed:
-        write_utility(session, project_id, memory)
+    write_utility_events(session, project_id, (*outcome.events, *outcome.updated))
+    write_utilities(session, project_id, outcome.recomputed)
     if outcome.quarantine_ids:
         join_quarantines(session, project_id, outcome.quarantine_ids, run_id, outcome.memory)
     session.execute("delete_jobs", project_id=project_id, run_ids=(run_id,))
@@ -96,6 +94,12 @@ def _write_drawn_memory(session: Session, outcome: LearningOutcome) -> None:
     if memory.status in {MemoryStatus.ACTIVE, MemoryStatus.MERGED}:
         session.execute("delete_heir", project_id=project_id, memory_id=memory.id)
     delete_stale_vectors(session, project_id, memory.id, outcome.embedder_id)
-    for purpose, vector in (("task", outcome.task_vector), ("content", outcome.content_vector)):
-        if vector is not None:
-            write_vector(session, project_id, memory.id, purpose, outcome.embedder_id, vector)
+    if outcome.task_vector is not None:
+        stored = StoredVector(
+            project_id=project_id,
+            memory=memory,
+            task_vector=outcome.task_vector,
+            embedder_id=outcome.embedder_id,
+            content_vector=outcome.content_vector,
+        )
+        write_vectors(session, stored)

@@ -1,6 +1,6 @@
 """Memories with their vectors, and the ledger of utility events."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ _MEMORY_COLUMNS: Final = (
 EVENT_FIELDS: Final = (
     "memory_id", "run_id", "reward", "alpha", "sequence", "before", "after", "reviewer", "excluded",
 )  # fmt: skip
+
+_UTILITY_FIELDS: Final = ("utility", "uses", "passes", "alarm")
 
 _NEWEST: Final = (2**63 - 1, "\U0010ffff")
 """Where a listing begins: behind every (created_ns, memory id)."""
@@ -56,9 +58,17 @@ def write_memory(session: Session, project_id: str, memory: Memory) -> None:
 
 def write_vectors(session: Session, stored: StoredVector) -> None:
     """Upsert the vectors of one embedder; those of others stay."""
-    for purpose, vector in (("task", stored.task_vector), ("content", stored.content_vector)):
-        if vector is not None:
-            write_vector(session, stored.project_id, stored.memory.id, purpose, stored.embedder_id, vector)
+    vectors = {"task": stored.task_vector, "content": stored.content_vector}
+    given = {purpose: vector for purpose, vector in vectors.items() if vector is not None}
+    if given:
+        session.execute(
+            "write_vectors",
+            project_id=stored.project_id,
+            memory_id=stored.memory.id,
+            purpose=list(given),
+            embedder_id=stored.embedder_id,
+            vector=[np.asarray(vector, dtype="<f4").tobytes() for vector in given.values()],
+        )
 
 
 def delete_stale_vectors(session: Session, project_id: str, memory_id: str, embedder_id: str) -> None:
@@ -66,31 +76,16 @@ def delete_stale_vectors(session: Session, project_id: str, memory_id: str, embe
     session.execute("delete_other_vectors", project_id=project_id, memory_id=memory_id, embedder_id=embedder_id)
 
 
-def write_vector(
-    session: Session, project_id: str, memory_id: str, purpose: str, embedder_id: str, vector: Vector
-) -> None:
-    """Upsert a vector; ``purpose`` is ``task`` or ``content``."""
-    session.execute(
-        "write_vector",
-        project_id=project_id,
-        memory_id=memory_id,
-        purpose=purpose,
-        embedder_id=embedder_id,
-        vector=np.asarray(vector, dtype="<f4").tobytes(),
-    )
-
-
-def write_utility(session: Session, project_id: str, memory: Memory) -> None:
-    """Set a memory's ``utility``, ``uses``, ``passes`` and ``alarm``; the rest of it stays."""
-    session.execute(
-        "update_utility",
-        project_id=project_id,
-        memory_id=memory.id,
-        utility=memory.utility,
-        uses=memory.uses,
-        passes=memory.passes,
-        alarm=memory.alarm,
-    )
+def write_utilities(session: Session, project_id: str, memories: Iterable[Memory]) -> None:
+    """Set the memories' ``utility``, ``uses``, ``passes`` and ``alarm``; the rest of them stays."""
+    distinct = list({memory.id: memory for memory in memories}.values())
+    if distinct:
+        session.execute(
+            "update_utilities",
+            project_id=project_id,
+            memory_id=[memory.id for memory in distinct],
+            **{name: [getattr(memory, name) for memory in distinct] for name in _UTILITY_FIELDS},
+        )
 
 
 def delete_memory(session: Session, project_id: str, memory_id: str) -> None:
@@ -176,11 +171,12 @@ def write_missing_vectors(session: Session, vectors: Sequence[StoredVector]) -> 
     return written
 
 
-def write_utility_event(session: Session, project_id: str, event: UtilityEvent) -> None:
-    """Upsert a ledger entry by (memory, run)."""
-    session.execute(
-        "write_utility_event", project_id=project_id, **{name: getattr(event, name) for name in EVENT_FIELDS}
-    )
+def write_utility_events(session: Session, project_id: str, events: Iterable[UtilityEvent]) -> None:
+    """Upsert ledger entries by (memory, run)."""
+    distinct = list({(event.memory_id, event.run_id): event for event in events}.values())
+    if distinct:
+        columns = {name: [getattr(event, name) for event in distinct] for name in EVENT_FIELDS}
+        session.execute("write_utility_events", project_id=project_id, **columns)
 
 
 def find_utility_events(

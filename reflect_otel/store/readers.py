@@ -31,12 +31,11 @@ class Readers:
 
     @contextmanager
     def borrow(self) -> Iterator[Session]:
-        """A session with a transaction of its own. Raises StoreError, also once these readers are closed."""
+        """A session that nobody else has. Raises StoreError, also once these readers are closed."""
         session = self._take()
         is_sound = False
         try:
-            with session.transaction():
-                yield session
+            yield session
             is_sound = True
         finally:
             self._give_back(session, is_sound=is_sound)

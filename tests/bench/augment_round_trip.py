@@ -1,6 +1,6 @@
 """Augment over gRPC against a service process, beside an echo over gRPC and an exact search of the same vectors.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=. python tests/bench/augment_round_trip.py [--sizes 10000 100000] [--embedder hashing]
+    OMP_NUM_THREADS=1 PYTHONPATH=. python tests/bench/augment_round_trip.py [--sizes 10000 100000] [--rounds 40]
 
 The memories lie in 10 projects of a real data folder; the service is ``reflect-otel serve``. Tasks were asked for
 before, so that no embedding is timed. The parts are measured in turns, ``BURST`` calls of each in every round, so

@@ -1,1 +1,0 @@
-select heir_id from memory_heirs where project_id = $project_id and memory_id = $memory_id
