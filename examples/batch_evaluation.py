@@ -19,7 +19,7 @@ GOLD = {
     "Which carrier collects returned furniture?": "Freightways",
 }
 
-client = ReflectClient()
+client = ReflectClient(augment_timeout=10)  # a batch can wait for its memories; a user would not
 openai = OpenAI()
 
 

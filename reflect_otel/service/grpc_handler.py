@@ -74,7 +74,7 @@ def _open_call(context: Any, authenticator: Authenticator) -> Call:
         trace_id=read_trace_id(_read_traceparent(context)),
         remaining_seconds=remaining_seconds,
         answer_seconds=None if remaining_seconds is None else remaining_seconds * _ANSWER_SHARE,
-        is_awaited=lambda: context.is_active() and (context.time_remaining() or 1.0) > 0.0,
+        is_awaited=lambda: _is_awaited(context),
         on_end=lambda callback: _run_at_end(context, callback),
     )
 
@@ -90,6 +90,12 @@ def _read_remaining_seconds(context: Any) -> float | None:
     if remaining <= 0:
         raise DeadlineExceeded("the call's deadline had passed when it arrived; allow it more time")
     return float(remaining)
+
+
+def _is_awaited(context: Any) -> bool:
+    """Whether the caller has neither hung up nor run out of time; gRPC may notice the latter a little later."""
+    remaining = context.time_remaining()
+    return bool(context.is_active()) and (remaining is None or remaining > 0.0)
 
 
 def _run_at_end(context: Any, callback: Callable[[], None]) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 _T = TypeVar("_T")
+_HANG_SECONDS = 120
+"""A process that has not ended by then never will; how long it may take is for the tests to say."""
 _ADDRESSES = re.compile(r"OTLP and API on (\S+), health on (http://\S+),")
 
 
@@ -52,7 +54,7 @@ class ServiceProcess:
         """SIGTERM; the exit code and the seconds it took."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(_HANG_SECONDS)
         self._reap()
         return self.process.returncode, time.monotonic() - began
 

@@ -245,6 +245,8 @@ def test_ctrl_c_is_a_cancelled_run_that_moves_no_utility(place, tmp_path, servic
     with ReflectClient(place.url, project_id="shop", augment_timeout=10) as client:
         memory = client.create_memory(TASK, "Refund to the card that was charged.")
     code = PRELUDE.replace('project_id="shop"', 'project_id="shop", augment_timeout=5') + textwrap.dedent("""
+    import signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with Ctrl-C ignored
     with client.trace(TASK) as ctx:
         assert ctx.memories
         ctx.set_output(ANSWER, result="pass")
