@@ -10,8 +10,9 @@ from collector_plugin.otlp import parse_logs_request, parse_trace_request, read_
 from reflect_otel import attributes as keys
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.journal import JournalRecord
-from reflect_otel.model.memory import DEFAULT_PROJECT, Served
+from reflect_otel.model.memory import Served
 from reflect_otel.model.spans import LogRecord, SpanRecord
+from reflect_otel.model.trace import DEFAULT_PROJECT
 from reflect_otel.service.auth import require_project_name
 
 _Record = TypeVar("_Record", SpanRecord, LogRecord)

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from collector_plugin.otlp.protobuf import find_span_fault
 from reflect_otel import attributes as keys
 from reflect_otel.errors import InvalidArgument
-from reflect_otel.model.memory import ReviewResult
+from reflect_otel.model.review import ReviewResult
 
 _MAX_REPORTED: Final = 5
 _REVIEW_KEY_BYTES: Final = keys.REFLECT_REVIEW_RESULT.encode()

@@ -15,10 +15,12 @@ from collector_plugin.arrivals import Arrival, RecordKind, read_arrivals, write_
 from reflect_otel.capture.run_span import build_trace_request
 from reflect_otel.errors import InvalidArgument, StoreError, Unavailable
 from reflect_otel.journal import Journal, JournalRecord
-from reflect_otel.model.memory import ReviewSignal, RunRecord, Served, TraceDraft
+from reflect_otel.model.memory import Served
 from reflect_otel.model.notes import strip_notes
 from reflect_otel.model.project_settings import ProjectSettings
+from reflect_otel.model.review import ReviewSignal
 from reflect_otel.model.spans import ClosedBy, Run
+from reflect_otel.model.trace import RunRecord, TraceDraft
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import Clock, Settings, Store, TelemetryBatch
 from reflect_otel.runs.assembler import RunAssembler

@@ -46,22 +46,12 @@ if TYPE_CHECKING:
         TouchedRun,
     )
     from reflect_otel.model.lift import Arm, Lift, LiftConclusion, LiftReport, LiftScope
-    from reflect_otel.model.memory import (
-        AugmentedTask,
-        IngestStatus,
-        Memory,
-        MemoryKind,
-        MemoryStatus,
-        Review,
-        ReviewResult,
-        ReviewSource,
-        ReviewStatus,
-        Trace,
-        TraceSubmission,
-    )
+    from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind, MemoryStatus
     from reflect_otel.model.project_settings import ProjectSettings, SettingsChange
+    from reflect_otel.model.review import Review, ReviewResult, ReviewSource, ReviewStatus
     from reflect_otel.model.session import Session
     from reflect_otel.model.settings import Settings
+    from reflect_otel.model.trace import IngestStatus, Trace, TraceSubmission
     from reflect_otel.model.trajectory import Trajectory
 
 __version__ = "0.1.0"
@@ -167,20 +157,24 @@ _HOMES = {
     "model.lift": ("Arm", "Lift", "LiftConclusion", "LiftReport", "LiftScope"),
     "model.memory": (
         "AugmentedTask",
-        "IngestStatus",
         "Memory",
         "MemoryKind",
         "MemoryStatus",
+    ),
+    "model.project_settings": ("ProjectSettings", "SettingsChange"),
+    "model.review": (
         "Review",
         "ReviewResult",
         "ReviewSource",
         "ReviewStatus",
+    ),
+    "model.session": ("Session",),
+    "model.settings": ("Settings",),
+    "model.trace": (
+        "IngestStatus",
         "Trace",
         "TraceSubmission",
     ),
-    "model.project_settings": ("ProjectSettings", "SettingsChange"),
-    "model.session": ("Session",),
-    "model.settings": ("Settings",),
     "model.trajectory": ("Trajectory",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from reflect_otel.model.governance import GovernanceChange, Origin, Quarantine
-from reflect_otel.model.memory import Memory, Review
+from reflect_otel.model.memory import Memory
+from reflect_otel.model.review import Review
 
 
 class GovernanceStore(Protocol):

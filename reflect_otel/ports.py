@@ -14,23 +14,17 @@ from typing import Any, Protocol, TypeAlias
 from reflect_otel.governance_store import GovernanceStore as GovernanceStore
 from reflect_otel.model.governance import ANY_MEMORY, MemoryFilter
 from reflect_otel.model.lift import ArmCount, LiftScope
-from reflect_otel.model.memory import (
-    Memory,
-    Review,
-    ReviewResult,
-    RunRecord,
-    Served,
-    TraceDraft,
-    UtilityEvent,
-)
+from reflect_otel.model.memory import Memory, Served, UtilityEvent
 from reflect_otel.model.model_call import Completion, ModelCall, Spending
 from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.reading import SpanReading
 from reflect_otel.model.reflection import LearningInput, Reflection, ReflectionRecord
+from reflect_otel.model.review import Review, ReviewResult
 from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.settings import Settings as Settings
 from reflect_otel.model.spans import LogRecord, Run, SpanRecord
 from reflect_otel.model.telemetry_batch import TelemetryBatch as TelemetryBatch
+from reflect_otel.model.trace import RunRecord, TraceDraft
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.transport import OtlpSink as OtlpSink
 from reflect_otel.transport import Transport as Transport

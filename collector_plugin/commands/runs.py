@@ -17,7 +17,8 @@ from collector_plugin.terminal import (
     print_json,
     printable,
 )
-from reflect_otel.model.memory import ReviewResult, Trace
+from reflect_otel.model.review import ReviewResult
+from reflect_otel.model.trace import Trace
 
 RUN_COLUMNS: Final = (
     Column("run"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from reflect_otel.model.memory import ReviewResult
+from reflect_otel.model.review import ReviewResult
 
 _READING_TOOLS: Final = ("get_", "list_", "search_", "find_", "think", "calculate")
 """Tools that leave the benchmark's database as it is; only the others decide whether a run passed."""

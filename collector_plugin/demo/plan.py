@@ -9,7 +9,7 @@ from collector_plugin.demo.outcomes import Outcome
 from collector_plugin.demo.recordings import AgentRun
 from collector_plugin.otlp.json_format import Telemetry
 from reflect_otel import attributes
-from reflect_otel.model.memory import ReviewSource
+from reflect_otel.model.review import ReviewSource
 from reflect_otel.model.spans import LogRecord, SpanRecord
 
 HELD_OUT_TASK: Final = "tau-airline/31"

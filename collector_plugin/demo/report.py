@@ -20,7 +20,8 @@ from collector_plugin.demo.outcomes import Outcome
 from collector_plugin.demo.plan import Plan
 from collector_plugin.otlp.json_format import Telemetry
 from collector_plugin.terminal import Column, build_console, build_table, build_verdict, printable
-from reflect_otel.model.memory import AugmentedTask, Memory, Trace
+from reflect_otel.model.memory import AugmentedTask, Memory
+from reflect_otel.model.trace import Trace
 
 _FEW_ROWS: Final = 8
 _FEW_LESSONS: Final = 5

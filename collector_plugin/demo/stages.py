@@ -16,8 +16,10 @@ from collector_plugin.otlp.json_format import Telemetry
 from collector_plugin.telemetry_sender import TelemetrySender, build_span_context
 from reflect_otel.client.client import ReflectClient
 from reflect_otel.errors import ConfigError, ReflectError, Unavailable
-from reflect_otel.model.memory import INITIAL_UTILITY, AugmentedTask, ReviewResult, Trace
+from reflect_otel.model.memory import INITIAL_UTILITY, AugmentedTask
 from reflect_otel.model.notes import NOTES_START
+from reflect_otel.model.review import ReviewResult
+from reflect_otel.model.trace import Trace
 from reflect_otel.runs.grouping import is_agent_span
 
 _WAIT_SECONDS: Final = 30.0

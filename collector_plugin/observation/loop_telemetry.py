@@ -18,8 +18,10 @@ from reflect_otel import attributes as keys
 from reflect_otel.capture import memory_spans
 from reflect_otel.errors import StoreError
 from reflect_otel.model.lift import Lift
-from reflect_otel.model.memory import AugmentedTask, Memory, Review, RunRecord
+from reflect_otel.model.memory import AugmentedTask, Memory
 from reflect_otel.model.model_call import ModelCall
+from reflect_otel.model.review import Review
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import LearningJob, LearningOutcome
 
 PROJECT: Final = keys.REFLECT_PROJECT_ID

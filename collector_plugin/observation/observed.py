@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from collector_plugin.observation.loop_telemetry import LoopTelemetry
-from reflect_otel.model.memory import AugmentedTask, RetrievalOptions, Review, RunRecord
+from reflect_otel.model.memory import AugmentedTask, RetrievalOptions
 from reflect_otel.model.model_call import UNDER_WAY, ModelCall
+from reflect_otel.model.review import Review
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
     LearningJob,

@@ -15,7 +15,7 @@ from reflect_otel.attributes import (
 )
 from reflect_otel.capture.run_context import find_run_id, find_scope
 from reflect_otel.errors import InvalidArgument
-from reflect_otel.model.memory import ReviewResult
+from reflect_otel.model.review import ReviewResult
 
 _WARNING_INTERVAL_SECONDS: Final = 60.0
 

@@ -11,7 +11,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, Instr
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from reflect_otel import attributes as keys
-from reflect_otel.model.memory import Review, TraceDraft
+from reflect_otel.model.review import Review
+from reflect_otel.model.trace import TraceDraft
 from reflect_otel.model.trajectory import Message, Role
 
 

@@ -15,9 +15,11 @@ from reflect_otel.client.trace_calls import DEFAULT_POLL_SECONDS
 from reflect_otel.client.tracing import RunRecorder, TraceScope
 from reflect_otel.client.transport import open_embedded
 from reflect_otel.model.lift import DEFAULT_HALF_WIDTH, LiftReport
-from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind, ReviewSource, Trace, TraceSubmission
+from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind
 from reflect_otel.model.project_settings import ProjectSettings, SettingsChange
+from reflect_otel.model.review import ReviewSource
 from reflect_otel.model.session import Session
+from reflect_otel.model.trace import Trace, TraceSubmission
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import Settings, Transport
 

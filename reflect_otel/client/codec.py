@@ -6,20 +6,10 @@ from typing import Any, Final
 from reflect_otel.client.chat import dump_json, read_chat
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.explanation import Candidate, Explanation, LeftOut
-from reflect_otel.model.memory import (
-    AugmentedTask,
-    IngestStatus,
-    Memory,
-    MemoryKind,
-    MemoryStatus,
-    RetrievalOptions,
-    Review,
-    ReviewResult,
-    ReviewSource,
-    ReviewStatus,
-    Trace,
-)
+from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind, MemoryStatus, RetrievalOptions
+from reflect_otel.model.review import Review, ReviewResult, ReviewSource, ReviewStatus
 from reflect_otel.model.session import Session
+from reflect_otel.model.trace import IngestStatus, Trace
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _RESULTS: Final = {

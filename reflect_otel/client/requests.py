@@ -9,7 +9,8 @@ from typing import Any, Final
 from reflect_otel.client import codec
 from reflect_otel.client.chat import build_chat
 from reflect_otel.errors import InvalidArgument, ReflectError
-from reflect_otel.model.memory import MemoryKind, RetrievalOptions, Review, ReviewResult, ReviewSource
+from reflect_otel.model.memory import MemoryKind, RetrievalOptions
+from reflect_otel.model.review import Review, ReviewResult, ReviewSource
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 MAX_SESSION_ID_CHARACTERS: Final = 200

@@ -16,7 +16,7 @@ from reflect_otel.client import codec
 from reflect_otel.client.chat import build_chat
 from reflect_otel.client.trace_context import Output, TraceContext, Verdict
 from reflect_otel.errors import InvalidArgument
-from reflect_otel.model.memory import Review, ReviewResult, ReviewSource
+from reflect_otel.model.review import Review, ReviewResult, ReviewSource
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 """Metadata key of a run that was stopped from outside; the value is the class of the exception that stopped it."""

@@ -17,7 +17,7 @@ from reflect_otel.client.codec import read_review
 from reflect_otel.client.run_record import with_problem
 from reflect_otel.dialects.chat_messages import find_answer, read_chat_messages
 from reflect_otel.errors import InvalidArgument
-from reflect_otel.model.memory import TraceDraft
+from reflect_otel.model.trace import TraceDraft
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 

@@ -10,7 +10,8 @@ from reflect_otel.client import codec, requests
 from reflect_otel.client.service_calls import DEFAULT_TIMEOUT_SECONDS, PAGE_SIZE, ServiceCalls
 from reflect_otel.client.waiting import wait_for_trace
 from reflect_otel.errors import DeadlineExceeded, RateLimited, Unavailable
-from reflect_otel.model.memory import IngestStatus, Review, ReviewResult, ReviewSource, Trace, TraceSubmission
+from reflect_otel.model.review import Review, ReviewResult, ReviewSource
+from reflect_otel.model.trace import IngestStatus, Trace, TraceSubmission
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 DEFAULT_POLL_SECONDS: Final = 0.25

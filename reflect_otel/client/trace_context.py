@@ -7,7 +7,8 @@ from typing import Any, Generic
 from typing_extensions import TypeVar
 
 from reflect_otel.errors import InvalidArgument
-from reflect_otel.model.memory import AugmentedTask, Memory, ReviewResult
+from reflect_otel.model.memory import AugmentedTask, Memory
+from reflect_otel.model.review import ReviewResult
 
 OutputT = TypeVar("OutputT", default=Any)
 

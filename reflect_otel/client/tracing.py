@@ -22,7 +22,8 @@ from reflect_otel.client.submission import DISK_SECONDS, Submissions
 from reflect_otel.client.trace_context import TraceContext
 from reflect_otel.client.traced_run import TracedRun, TraceOptions
 from reflect_otel.errors import InvalidArgument, ReflectError, TransportError
-from reflect_otel.model.memory import AugmentedTask, Trace
+from reflect_otel.model.memory import AugmentedTask
+from reflect_otel.model.trace import Trace
 from reflect_otel.ports import Transport
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 

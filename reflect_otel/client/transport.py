@@ -16,7 +16,7 @@ from reflect_otel.capture.connection import (
 )
 from reflect_otel.capture.delivery_ledger import Cargo
 from reflect_otel.client.run_telemetry import build_run_request
-from reflect_otel.model.memory import DEFAULT_PROJECT
+from reflect_otel.model.trace import DEFAULT_PROJECT
 from reflect_otel.plugins import load_plugin
 from reflect_otel.ports import Settings, Transport
 

@@ -4,7 +4,8 @@ import time
 
 from reflect_otel.client.codec import read_trace
 from reflect_otel.errors import DeadlineExceeded, IngestFailed, Unavailable
-from reflect_otel.model.memory import IngestStatus, ReviewStatus, Trace
+from reflect_otel.model.review import ReviewStatus
+from reflect_otel.model.trace import IngestStatus, Trace
 from reflect_otel.ports import Transport
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 

@@ -19,8 +19,9 @@ from reflect_otel.learning.prompts import (
     allowed_kinds,
 )
 from reflect_otel.learning.safety import find_dangers
-from reflect_otel.model.memory import MemoryKind, Review, ReviewResult, ReviewSource
+from reflect_otel.model.memory import MemoryKind
 from reflect_otel.model.reflection import LearningInput
+from reflect_otel.model.review import Review, ReviewResult, ReviewSource
 from reflect_otel.model.trajectory import Trajectory
 
 MAX_COPIED: Final = 0.6

@@ -8,9 +8,11 @@ from reflect_otel.learning.lesson import LONGEST_TASK_CHARACTERS, without_notes
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.serving_embedder import pin
 from reflect_otel.learning.verdict import build_verdict
-from reflect_otel.model.memory import Memory, ReviewResult, RunRecord
+from reflect_otel.model.memory import Memory
 from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.reflection import FailedRun
+from reflect_otel.model.review import ReviewResult
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import Embedder, Store
 
 SAME_TASK_COSINE: Final = 0.90

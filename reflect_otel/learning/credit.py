@@ -15,7 +15,8 @@ from reflect_otel.learning.alarm import find_jump
 from reflect_otel.learning.lesson import build_memory_ids
 from reflect_otel.learning.utility import UtilityState, recompute
 from reflect_otel.learning.verdict import Verdict
-from reflect_otel.model.memory import Memory, Review, UtilityEvent
+from reflect_otel.model.memory import Memory, UtilityEvent
+from reflect_otel.model.review import Review
 from reflect_otel.ports import RunDetail
 
 

@@ -11,8 +11,9 @@ from reflect_otel.learning.lesson import build_learning_input, build_memory
 from reflect_otel.learning.safety import find_dangers
 from reflect_otel.learning.utility import recompute
 from reflect_otel.learning.verdict import Verdict
-from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus, ReviewResult
+from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus
 from reflect_otel.model.reflection import LearningInput, Reflection, ReflectionRecord
+from reflect_otel.model.review import ReviewResult
 from reflect_otel.model.trajectory import Task, Trajectory
 from reflect_otel.ports import Clock, Reflector, RunDetail, Store
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from reflect_otel.learning.utility import build_step, recompute
 from reflect_otel.learning.verdict import build_verdict
 from reflect_otel.model.governance import HistoryEntry, MemoryHistory, Origin
-from reflect_otel.model.memory import Memory, Review, UtilityEvent
+from reflect_otel.model.memory import Memory, UtilityEvent
+from reflect_otel.model.review import Review
 from reflect_otel.ports import Store
 
 

@@ -16,10 +16,11 @@ from reflect_otel.learning.answers import read_judgement
 from reflect_otel.learning.lesson import without_notes
 from reflect_otel.learning.model_caller import ModelCaller
 from reflect_otel.learning.prompts import build_judge_prompt
-from reflect_otel.model.memory import Review, ReviewResult, RunRecord
 from reflect_otel.model.model_call import CallPurpose
 from reflect_otel.model.notes import strip_notes
 from reflect_otel.model.reflection import LearningInput
+from reflect_otel.model.review import Review, ReviewResult
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import Clock, Store
 
 MAX_TRIES: Final = 3

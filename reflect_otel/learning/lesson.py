@@ -6,14 +6,11 @@ from hashlib import blake2b
 from typing import Final
 
 from reflect_otel.learning.verdict import Verdict
-from reflect_otel.model.memory import (
-    Memory,
-    MemoryKind,
-    ReviewResult,
-    RunRecord,
-)
+from reflect_otel.model.memory import Memory, MemoryKind
 from reflect_otel.model.notes import NOTES_START, strip_notes
 from reflect_otel.model.reflection import LearningInput, Reflection
+from reflect_otel.model.review import ReviewResult
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import MessagePrefix, Trajectory
 from reflect_otel.ports import Vector
 

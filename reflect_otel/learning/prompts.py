@@ -11,8 +11,9 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from reflect_otel.learning.condense import condense, quote
-from reflect_otel.model.memory import MemoryKind, ReviewResult
+from reflect_otel.model.memory import MemoryKind
 from reflect_otel.model.reflection import LearningInput
+from reflect_otel.model.review import ReviewResult
 
 LONGEST_DATA_CHARACTERS: Final = 24_000
 """6,000 tokens of four characters."""

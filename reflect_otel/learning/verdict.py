@@ -6,8 +6,9 @@ from typing import Final
 
 from reflect_otel.attributes import METADATA_CANCELLED
 from reflect_otel.learning.utility import PASS_REWARD
-from reflect_otel.model.memory import Review, ReviewResult, RunRecord
+from reflect_otel.model.review import Review, ReviewResult
 from reflect_otel.model.reward import find_weight, read_reviewer, weighted_mean
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import TerminationReason, Trajectory
 
 _LONGEST_FEEDBACK: Final = 4_000

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from reflect_otel.model.memory import MemoryKind, ReviewResult
+from reflect_otel.model.memory import MemoryKind
+from reflect_otel.model.review import ReviewResult
 from reflect_otel.model.trajectory import Trajectory
 
 OFFLINE: Final = "offline"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from reflect_otel.errors import NotFound
-from reflect_otel.model.memory import Review
+from reflect_otel.model.review import Review
 
 ReviewKey: TypeAlias = tuple[str, str, str]
 """Identity of a review within its run: (name, source, identifier)."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from reflect_otel.model.memory import Review, ReviewSource
+from reflect_otel.model.review import Review, ReviewSource
 from reflect_otel.model.trajectory import Reward, RewardComponent
 
 TRUST: Final = {ReviewSource.HUMAN: 1.0, ReviewSource.CODE: 1.0, ReviewSource.LLM: 0.5}

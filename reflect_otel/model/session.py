@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from reflect_otel.model.memory import Trace
+from reflect_otel.model.trace import Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reflect_otel.model.memory import ReviewSignal, RunRecord, Served
+from reflect_otel.model.memory import Served
+from reflect_otel.model.review import ReviewSignal
 from reflect_otel.model.spans import LogRecord, SpanRecord
+from reflect_otel.model.trace import RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from reflect_otel.model.memory import (
-    MemoryKind,
-    ReviewResult,
-)
+from reflect_otel.model.memory import MemoryKind
 from reflect_otel.model.notes import strip_notes
 from reflect_otel.model.reflection import LearningInput, Reflection
+from reflect_otel.model.review import ReviewResult
 from reflect_otel.model.trajectory import Role, TerminationReason, Trajectory
 from reflect_otel.providers.run_contrast import find_differences
 from reflect_otel.providers.tool_facts import (

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from reflect_otel import attributes as keys
-from reflect_otel.model.memory import RunRecord
 from reflect_otel.model.spans import ClosedBy, LogRecord, RunState, SpanRecord
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import Settings
 from reflect_otel.runs.grouping import find_continued_trace, is_agent_span, run_id_of
 from reflect_otel.runs.review_trigger import is_review_of_another_run

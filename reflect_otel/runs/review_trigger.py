@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from reflect_otel import attributes as keys
 from reflect_otel.errors import InvalidArgument
-from reflect_otel.model.memory import Review, ReviewResult, ReviewSignal, ReviewSource
+from reflect_otel.model.review import Review, ReviewResult, ReviewSignal, ReviewSource
 from reflect_otel.model.run_ids import read_run_id
 from reflect_otel.model.spans import Attributes, LogRecord, SpanRecord
 from reflect_otel.ports import Settings

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from reflect_otel.dialects.reader import read_trajectory
-from reflect_otel.model.memory import Review, ReviewSignal
+from reflect_otel.model.review import Review, ReviewSignal
 from reflect_otel.model.reward import build_reward
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import Trajectory

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from reflect_otel import attributes as keys
-from reflect_otel.model.memory import RunRecord
 from reflect_otel.model.spans import AttributeValue, Run, SpanRecord
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import ExecutionMetrics, Trajectory, TrajectoryMetrics
 
 _MAX_METADATA: Final = 128

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from reflect_otel.errors import AuthError, ConfigError, InvalidArgument
-from reflect_otel.model.memory import DEFAULT_PROJECT
+from reflect_otel.model.trace import DEFAULT_PROJECT
 
 PROJECT_HEADER: Final = "x-reflect-project"
 

@@ -9,20 +9,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from reflect_otel.dialects.chat_messages import read_chat_messages
 from reflect_otel.errors import InvalidArgument
-from reflect_otel.model.memory import (
-    IngestStatus,
-    Memory,
-    MemoryKind,
-    RetrievalOptions,
-    Review,
-    ReviewResult,
-    ReviewSource,
-    ReviewStatus,
-    Trace,
-    TraceDraft,
-)
+from reflect_otel.model.memory import Memory, MemoryKind, RetrievalOptions
+from reflect_otel.model.review import Review, ReviewResult, ReviewSource, ReviewStatus
 from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.session import Session
+from reflect_otel.model.trace import IngestStatus, Trace, TraceDraft
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _EXACT_INTEGER: Final = 2**53

@@ -12,7 +12,8 @@ from reflect_otel.model.governance import (
     Origin,
     Quarantine,
 )
-from reflect_otel.model.memory import MemoryStatus, ReviewResult
+from reflect_otel.model.memory import MemoryStatus
+from reflect_otel.model.review import ReviewResult
 from reflect_otel.service import codec
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 

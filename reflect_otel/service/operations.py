@@ -25,20 +25,11 @@ from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.learning.retrieval import Retriever, check_options
 from reflect_otel.learning.safety import find_dangers
 from reflect_otel.model.governance import ANY_MEMORY, MemoryFilter
-from reflect_otel.model.memory import (
-    AugmentedTask,
-    IngestStatus,
-    Memory,
-    MemoryKind,
-    RetrievalOptions,
-    Review,
-    ReviewStatus,
-    Trace,
-    TraceDraft,
-    TraceSubmission,
-)
+from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind, RetrievalOptions
+from reflect_otel.model.review import Review, ReviewStatus
 from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.spans import RunState
+from reflect_otel.model.trace import IngestStatus, Trace, TraceDraft, TraceSubmission
 from reflect_otel.ports import Clock, Intake, RunFilter, Settings, Store
 from reflect_otel.service import validation
 from reflect_otel.service.governance_operations import GovernanceOperations

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Final
 
 from reflect_otel.errors import NotFound
-from reflect_otel.model.memory import Trace
 from reflect_otel.model.spans import RunState
+from reflect_otel.model.trace import Trace
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import Intake, RunDetail, RunFilter, Store
 from reflect_otel.service.paging import (

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from reflect_otel.errors import DeadlineExceeded, NotFound
-from reflect_otel.model.memory import IngestStatus, ReviewStatus, Trace
+from reflect_otel.model.review import ReviewStatus
+from reflect_otel.model.trace import IngestStatus, Trace
 from reflect_otel.service.watch import RunWaiter
 
 

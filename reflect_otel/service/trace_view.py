@@ -2,8 +2,9 @@
 
 from reflect_otel.dialects.chat_messages import build_chat_message
 from reflect_otel.learning.loop import MAX_TRIES
-from reflect_otel.model.memory import IngestStatus, Review, ReviewStatus, Trace
+from reflect_otel.model.review import Review, ReviewStatus
 from reflect_otel.model.spans import RunState
+from reflect_otel.model.trace import IngestStatus, Trace
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import RunDetail
 

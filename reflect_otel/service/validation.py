@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from reflect_otel.errors import InvalidArgument
-from reflect_otel.model.memory import Review, TraceDraft
+from reflect_otel.model.review import Review
+from reflect_otel.model.trace import TraceDraft
 
 MAX_FEEDBACK_BYTES: Final = 64 * 1024
 MAX_REFLECTION_BYTES: Final = 16 * 1024

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from reflect_otel.model.governance import GovernanceChange, Origin, Quarantine
-from reflect_otel.model.memory import Memory, Review
+from reflect_otel.model.memory import Memory
+from reflect_otel.model.review import Review
 from reflect_otel.ports import StoredVector
 from reflect_otel.store import governance_rows, memory_rows
 from reflect_otel.store.database import Database

@@ -10,12 +10,14 @@ from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
 from reflect_otel.model.governance import ANY_MEMORY, MemoryFilter
 from reflect_otel.model.lift import ArmCount, LiftScope
-from reflect_otel.model.memory import Memory, Review, ReviewStatus, RunRecord, UtilityEvent
+from reflect_otel.model.memory import Memory, UtilityEvent
 from reflect_otel.model.model_call import ModelCall, Spending
 from reflect_otel.model.project_settings import ProjectSettings, build_document, read_document
 from reflect_otel.model.reflection import ReflectionRecord
+from reflect_otel.model.review import Review, ReviewStatus
 from reflect_otel.model.review_keys import ReviewKey, build_unknown_review
 from reflect_otel.model.spans import Run
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
     Clock,

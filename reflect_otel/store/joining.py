@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from reflect_otel.model.memory import ReviewSignal
+from reflect_otel.model.review import ReviewSignal
 from reflect_otel.ports import Clock
 from reflect_otel.store.columns import build_numbers, build_objects, build_texts, storable_text
 from reflect_otel.store.memory_rows import find_utility_events, write_utility_events

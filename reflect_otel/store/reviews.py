@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from reflect_otel.model.memory import Review, ReviewResult, ReviewSignal, ReviewSource
+from reflect_otel.model.review import Review, ReviewResult, ReviewSignal, ReviewSource
 from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.run_ids import read_run_id
 from reflect_otel.ports import Clock

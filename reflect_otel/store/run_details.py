@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reflect_otel.model.memory import RunRecord
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import RunDetail
 from reflect_otel.store.learning_jobs import find_jobs
 from reflect_otel.store.memory_rows import find_created_memories

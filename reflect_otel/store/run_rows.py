@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from reflect_otel.model.memory import RunRecord
 from reflect_otel.model.spans import ClosedBy, RunState
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.store.columns import (
     MAX_NULLABLE_ROWS,
     Columns,

@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from reflect_otel.model.governance import GovernanceChange, Origin, Quarantine, build_late_member
-from reflect_otel.model.memory import Memory, MemoryStatus, Review, RunRecord, Served
+from reflect_otel.model.memory import Memory, MemoryStatus, Served
+from reflect_otel.model.review import Review
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import LearningOutcome, StoredVector
 from reflect_otel.testing.in_memory_vectors import InMemoryVectors
 from reflect_otel.testing.run_entry import RunEntry

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from reflect_otel.model.lift import ArmCount, LiftScope
-from reflect_otel.model.memory import Memory, ReviewResult, Served
+from reflect_otel.model.memory import Memory, Served
 from reflect_otel.model.project_settings import ProjectSettings
+from reflect_otel.model.review import ReviewResult
 from reflect_otel.testing.run_entry import RunEntry
 
 _Assigned: TypeAlias = tuple[str, float, bool]

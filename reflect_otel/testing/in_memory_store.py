@@ -6,18 +6,13 @@ from dataclasses import replace
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
 from reflect_otel.model.governance import ANY_MEMORY, MemoryFilter
-from reflect_otel.model.memory import (
-    Memory,
-    MemoryStatus,
-    Review,
-    ReviewSignal,
-    RunRecord,
-    UtilityEvent,
-)
+from reflect_otel.model.memory import Memory, MemoryStatus, UtilityEvent
 from reflect_otel.model.model_call import CallPurpose
 from reflect_otel.model.reflection import ReflectionRecord
+from reflect_otel.model.review import Review, ReviewSignal
 from reflect_otel.model.review_keys import ReviewKey, build_unknown_review
 from reflect_otel.model.spans import LogRecord, Run, RunState, SpanRecord
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
     LearningJob,

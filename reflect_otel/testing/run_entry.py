@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reflect_otel.model.memory import Review, ReviewResult, ReviewStatus, RunRecord
 from reflect_otel.model.model_call import ModelCall
 from reflect_otel.model.reflection import ReflectionRecord
+from reflect_otel.model.review import Review, ReviewResult, ReviewStatus
 from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.spans import RunState
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import RunDetail, RunFilter
 

@@ -23,9 +23,11 @@ from reflect_otel.learning.lesson import build_memory_id
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.retrieval import Retriever
-from reflect_otel.model.memory import MemoryKind, RetrievalOptions, Review, ReviewResult, RunRecord
+from reflect_otel.model.memory import MemoryKind, RetrievalOptions
 from reflect_otel.model.reflection import LearningInput, Reflection
+from reflect_otel.model.review import Review, ReviewResult
 from reflect_otel.model.spans import ClosedBy, RunState
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import Settings, Store
 from reflect_otel.store.duckdb_store import DuckDBStore
 from reflect_otel.store.faiss_index import FaissIndex

@@ -21,8 +21,9 @@ import numpy as np
 
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
-from reflect_otel.model.memory import Review, ReviewResult, RunRecord
+from reflect_otel.model.review import Review, ReviewResult
 from reflect_otel.model.spans import ClosedBy, RunState
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Message, MessagePrefix, Role, Step, Task, Trajectory
 from reflect_otel.plugins import load_plugin
 from reflect_otel.store.duckdb_store import DuckDBStore

@@ -17,8 +17,9 @@ import duckdb
 
 from reflect_otel.learning.harm import build_harm_evidence
 from reflect_otel.model.lift import LiftScope
-from reflect_otel.model.memory import RunRecord, Served
+from reflect_otel.model.memory import Served
 from reflect_otel.model.spans import RunState
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import TelemetryBatch
 from reflect_otel.store.duckdb_store import DuckDBStore
 

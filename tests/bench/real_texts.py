@@ -28,8 +28,10 @@ from reflect_otel.dialects.chat_messages import read_chat_messages
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.retrieval import Retriever
-from reflect_otel.model.memory import RetrievalOptions, Review, ReviewResult, RunRecord
+from reflect_otel.model.memory import RetrievalOptions
+from reflect_otel.model.review import Review, ReviewResult
 from reflect_otel.model.spans import ClosedBy, RunState
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import MessagePrefix, Role, Step, Task, Trajectory
 from reflect_otel.plugins import load_plugin
 from reflect_otel.ports import Settings

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reflect_otel.journal import Journal
-from reflect_otel.model.memory import RunRecord
 from reflect_otel.model.spans import RunState, SpanRecord
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import RunFilter, TelemetryBatch
 from reflect_otel.store.duckdb_store import DuckDBStore
 

@@ -26,7 +26,8 @@ from collector_plugin.otlp.json_format import Telemetry, read_json
 from reflect_otel.capture.run_span import build_trace_request
 from reflect_otel.dialects.reader import read_trajectory
 from reflect_otel.errors import InvalidArgument
-from reflect_otel.model.memory import Review, ReviewResult, TraceDraft
+from reflect_otel.model.review import Review, ReviewResult
+from reflect_otel.model.trace import TraceDraft
 from reflect_otel.model.trajectory import Message, Role, ToolCall, ToolResponse
 from reflect_otel.runs.grouping import group_runs
 

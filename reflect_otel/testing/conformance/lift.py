@@ -3,7 +3,8 @@
 from typing import Final
 
 from reflect_otel.model.lift import ArmCount, LiftScope
-from reflect_otel.model.memory import MemoryStatus, ReviewResult, Served
+from reflect_otel.model.memory import MemoryStatus, Served
+from reflect_otel.model.review import ReviewResult
 from reflect_otel.ports import LearningOutcome, Store, Succession
 from reflect_otel.testing.conformance.store_case import (
     OTHER_PROJECT,

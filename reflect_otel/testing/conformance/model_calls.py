@@ -5,10 +5,10 @@ from typing import Final
 
 import pytest
 
-from reflect_otel.model.memory import RunRecord
 from reflect_otel.model.model_call import CallPurpose, ModelCall, Spending
 from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.model.spans import RunState
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import LearningOutcome, Store
 from reflect_otel.testing.conformance.store_case import (
     OTHER_PROJECT,

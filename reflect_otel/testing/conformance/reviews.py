@@ -7,7 +7,7 @@ import pytest
 
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID
 from reflect_otel.errors import NotFound
-from reflect_otel.model.memory import Review, ReviewResult, ReviewSignal, ReviewSource
+from reflect_otel.model.review import Review, ReviewResult, ReviewSignal, ReviewSource
 from reflect_otel.ports import LearningOutcome, RunFilter, Store
 from reflect_otel.testing.conformance.store_case import (
     OTHER_PROJECT,

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from reflect_otel.errors import NotFound
-from reflect_otel.model.memory import RunRecord, Served
+from reflect_otel.model.memory import Served
 from reflect_otel.model.spans import ClosedBy, RunState
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Message, Role, Step, ToolCall, ToolResponse
 from reflect_otel.ports import RunFilter, Store
 from reflect_otel.testing.conformance.store_case import (

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 import pytest
 
-from reflect_otel.model.memory import Memory, MemoryKind, Review, ReviewResult, ReviewSignal, RunRecord
+from reflect_otel.model.memory import Memory, MemoryKind
+from reflect_otel.model.review import Review, ReviewResult, ReviewSignal
 from reflect_otel.model.spans import ClosedBy, LogRecord, RunState, SpanRecord
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Message, MessagePrefix, Role, Step, Task, Trajectory
 from reflect_otel.ports import Store, StoredVector, TelemetryBatch
 

@@ -9,7 +9,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from reflect_otel.capture.run_span import build_trace_request
 from reflect_otel.client.chat import build_chat
 from reflect_otel.client.run_telemetry import RunTelemetry, build_run_request
-from reflect_otel.model.memory import TraceDraft
+from reflect_otel.model.trace import TraceDraft
 from reflect_otel.service import codec
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 from tests.otlp_sink import attributes_of

@@ -5,7 +5,7 @@ import pytest
 from collector_plugin.demo.plan import HELD_OUT_TASK, add_review, build_plan
 from collector_plugin.demo.recordings import find_data_dir, read_recordings
 from reflect_otel import attributes
-from reflect_otel.model.memory import ReviewResult
+from reflect_otel.model.review import ReviewResult
 
 
 @pytest.fixture(scope="module")

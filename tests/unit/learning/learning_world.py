@@ -5,15 +5,11 @@ from dataclasses import dataclass, field
 from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.retrieval import Retriever
-from reflect_otel.model.memory import (
-    MemoryKind,
-    RetrievalOptions,
-    Review,
-    ReviewResult,
-    RunRecord,
-)
+from reflect_otel.model.memory import MemoryKind, RetrievalOptions
 from reflect_otel.model.reflection import Reflection
+from reflect_otel.model.review import Review, ReviewResult
 from reflect_otel.model.spans import ClosedBy, RunState
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Message, MessagePrefix, Role, Step, Task, Trajectory
 from reflect_otel.ports import Settings, TelemetryBatch
 from reflect_otel.providers.hashing import HashingEmbedder

@@ -3,9 +3,10 @@
 import pytest
 
 from reflect_otel.learning.loop import LearningLoop
-from reflect_otel.model.memory import MemoryKind, ReviewResult
+from reflect_otel.model.memory import MemoryKind
 from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.reflection import Reflection
+from reflect_otel.model.review import ReviewResult
 from reflect_otel.store.duckdb_store import DuckDBStore
 from reflect_otel.store.faiss_index import FaissIndex
 

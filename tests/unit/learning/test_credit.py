@@ -5,7 +5,9 @@ import time
 from reflect_otel.learning.credit import build_credit
 from reflect_otel.learning.utility import recompute
 from reflect_otel.learning.verdict import build_verdict
-from reflect_otel.model.memory import Memory, MemoryKind, Review, ReviewResult, RunRecord, UtilityEvent
+from reflect_otel.model.memory import Memory, MemoryKind, UtilityEvent
+from reflect_otel.model.review import Review, ReviewResult
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import RunDetail
 
 MEMORY = Memory(id="m", task="a task", reflection="a lesson", kind=MemoryKind.STRATEGY)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from reflect_otel.learning.judge import MAX_TRIES, WINDOW_SECONDS, Judge
-from reflect_otel.model.memory import ReviewResult, ReviewSource
 from reflect_otel.model.model_call import ModelLimits
+from reflect_otel.model.review import ReviewResult, ReviewSource
 from reflect_otel.model.spans import RunState
 from tests.scripted_llm import ScriptedLLM, error, text
 

@@ -12,7 +12,8 @@ from reflect_otel.errors import NotFound, StoreError
 from reflect_otel.learning.augmentation import render
 from reflect_otel.learning.lesson import build_memory_id
 from reflect_otel.learning.loop import MAX_TRIES
-from reflect_otel.model.memory import MemoryKind, ReviewSource
+from reflect_otel.model.memory import MemoryKind
+from reflect_otel.model.review import ReviewSource
 from reflect_otel.model.spans import RunState
 from reflect_otel.model.trajectory import ExecutionMetrics, TerminationReason
 from reflect_otel.plugins import load_plugin

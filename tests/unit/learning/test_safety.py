@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reflect_otel.learning.credentials import REDACTED, redact
 from reflect_otel.learning.safety import find_dangers
-from reflect_otel.model.memory import ReviewResult
+from reflect_otel.model.review import ReviewResult
 from tests.unit.providers.test_offline import recorded, reflect
 
 from .benign_lessons import BENIGN_LESSONS

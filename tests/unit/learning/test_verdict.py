@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reflect_otel.learning.verdict import build_verdict
-from reflect_otel.model.memory import Review, ReviewResult, ReviewSource
+from reflect_otel.model.review import Review, ReviewResult, ReviewSource
 
 PASS, FAIL = ReviewResult.PASS, ReviewResult.FAIL
 REVIEWS = st.builds(

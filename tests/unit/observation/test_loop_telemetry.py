@@ -18,19 +18,11 @@ from collector_plugin.observation.observed import observe_store
 from reflect_otel.capture import memory_spans
 from reflect_otel.errors import StoreError
 from reflect_otel.model.lift import Lift, LiftScope
-from reflect_otel.model.memory import (
-    AugmentedTask,
-    Memory,
-    MemoryKind,
-    RetrievalOptions,
-    Review,
-    ReviewResult,
-    ReviewSignal,
-    RunRecord,
-    UtilityEvent,
-)
+from reflect_otel.model.memory import AugmentedTask, Memory, MemoryKind, RetrievalOptions, UtilityEvent
 from reflect_otel.model.model_call import UNDER_WAY, CallPurpose, ModelCall
+from reflect_otel.model.review import Review, ReviewResult, ReviewSignal
 from reflect_otel.model.spans import ClosedBy, RunState
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import LearningOutcome, TelemetryBatch
 from reflect_otel.testing.fakes import InMemoryStore

@@ -8,12 +8,10 @@ from hypothesis import strategies as st
 
 from collector_plugin.demo.recordings import find_data_dir, read_recordings
 from reflect_otel.dialects.reader import read_trajectory
-from reflect_otel.model.memory import (
-    MemoryKind,
-    ReviewResult,
-)
+from reflect_otel.model.memory import MemoryKind
 from reflect_otel.model.notes import NOTES_START
 from reflect_otel.model.reflection import FailedRun, LearningInput
+from reflect_otel.model.review import ReviewResult
 from reflect_otel.model.spans import Run
 from reflect_otel.model.trajectory import (
     ExecutionMetrics,

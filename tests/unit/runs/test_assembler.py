@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reflect_otel.model.memory import RunRecord
 from reflect_otel.model.spans import FLAG_PARENT_IS_REMOTE, ClosedBy, LogRecord, RunState, SpanLink, SpanRecord
+from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import Settings
 from reflect_otel.runs.assembler import RunAssembler
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reflect_otel.model.memory import ReviewResult, ReviewSource
+from reflect_otel.model.review import ReviewResult, ReviewSource
 from reflect_otel.model.spans import LogRecord, SpanEvent, SpanLink, SpanRecord
 from reflect_otel.ports import Settings
 from reflect_otel.runs.review_trigger import find_log_review, find_span_reviews, is_review_of_another_run

@@ -18,8 +18,9 @@ from reflect_otel.learning.loop import LearningLoop
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.learning.retrieval import Retriever
-from reflect_otel.model.memory import RunRecord, Served, TraceDraft
+from reflect_otel.model.memory import Served
 from reflect_otel.model.spans import ClosedBy, RunState
+from reflect_otel.model.trace import RunRecord, TraceDraft
 from reflect_otel.model.trajectory import Message, Role, Task, Trajectory
 from reflect_otel.ports import Reflector, Settings, Store, TelemetryBatch, VectorIndex
 from reflect_otel.providers.hashing import HashingEmbedder

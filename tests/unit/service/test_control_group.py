@@ -4,7 +4,8 @@ import pytest
 
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.lift import LiftScope
-from reflect_otel.model.memory import RetrievalOptions, Review, ReviewResult
+from reflect_otel.model.memory import RetrievalOptions
+from reflect_otel.model.review import Review, ReviewResult
 from tests.unit.service.backend import TASK
 
 PASS = Review(result=ReviewResult.PASS)

@@ -8,7 +8,9 @@ from reflect_otel.errors import InvalidArgument
 from reflect_otel.learning.harm import HARM_LIMIT
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.model.lift import LiftConclusion
-from reflect_otel.model.memory import RetrievalOptions, Review, ReviewResult, TraceDraft
+from reflect_otel.model.memory import RetrievalOptions
+from reflect_otel.model.review import Review, ReviewResult
+from reflect_otel.model.trace import TraceDraft
 from tests.unit.service.backend import CHAT, TASK
 
 PROJECT = "shop"

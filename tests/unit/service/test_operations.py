@@ -7,15 +7,9 @@ import pytest
 
 from reflect_otel.errors import DeadlineExceeded, IngestFailed, InvalidArgument, NotFound, RateLimited
 from reflect_otel.learning.loop import MAX_TRIES
-from reflect_otel.model.memory import (
-    IngestStatus,
-    MemoryKind,
-    RetrievalOptions,
-    Review,
-    ReviewResult,
-    ReviewStatus,
-    TraceDraft,
-)
+from reflect_otel.model.memory import MemoryKind, RetrievalOptions
+from reflect_otel.model.review import Review, ReviewResult, ReviewStatus
+from reflect_otel.model.trace import IngestStatus, TraceDraft
 from reflect_otel.model.trajectory import Message, Role, ToolCall, ToolResponse
 from reflect_otel.testing.fakes import InMemoryIndex, InMemoryStore
 from tests.unit.service.backend import CHAT, TASK, Backend

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reflect_otel.model.memory import Review, ReviewResult, ReviewSource
+from reflect_otel.model.review import Review, ReviewResult, ReviewSource
 from tests.unit.service.backend import TASK
 
 PROJECT = "shop"

@@ -10,7 +10,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reflect_otel.model.memory import Review, ReviewResult
+from reflect_otel.model.review import Review, ReviewResult
 from reflect_otel.service.auth import Authenticator
 from reflect_otel.service.servicer import SERVICE
 from reflect_otel.testing.fakes import InMemoryIndex, InMemoryStore

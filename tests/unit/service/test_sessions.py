@@ -5,7 +5,7 @@ import json
 import grpc
 import pytest
 
-from reflect_otel.model.memory import Review, ReviewResult
+from reflect_otel.model.review import Review, ReviewResult
 from reflect_otel.model.trajectory import Message, Role
 from reflect_otel.model.trajectory_json import trajectory_from_json
 from reflect_otel.service import sessions

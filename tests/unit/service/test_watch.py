@@ -6,7 +6,8 @@ import time
 import pytest
 
 from reflect_otel.errors import DeadlineExceeded, NotFound, RateLimited, Unavailable
-from reflect_otel.model.memory import IngestStatus, ReviewStatus, Trace
+from reflect_otel.model.review import ReviewStatus
+from reflect_otel.model.trace import IngestStatus, Trace
 from reflect_otel.service.trace_changes import TraceChanges
 from reflect_otel.service.watch import RunWatch
 

@@ -7,7 +7,8 @@ import duckdb
 import pytest
 
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID, REFLECT_RUN_ID
-from reflect_otel.model.memory import ReviewSignal, Served, UtilityEvent
+from reflect_otel.model.memory import Served, UtilityEvent
+from reflect_otel.model.review import ReviewSignal
 from reflect_otel.model.spans import LogRecord
 from reflect_otel.ports import LearningOutcome, RunFilter
 from reflect_otel.store.duckdb_store import DuckDBStore
