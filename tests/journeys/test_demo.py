@@ -2,7 +2,6 @@
 
 import json
 import re
-import resource
 import subprocess
 import sys
 
@@ -10,9 +9,7 @@ import pytest
 
 from .service_process import ServiceProcess
 
-MAX_CPU_SECONDS = 60
-"""Of the demo and its service: on a machine with nothing else to do this is what its user waits at most."""
-HANG_SECONDS = 600
+MAX_SECONDS = 60
 
 
 def reflect_otel(*arguments):
@@ -20,7 +17,7 @@ def reflect_otel(*arguments):
         [sys.executable, "-m", "collector_plugin", *arguments],
         capture_output=True,
         text=True,
-        timeout=HANG_SECONDS,
+        timeout=MAX_SECONDS,
         check=False,
     )
 
@@ -32,21 +29,11 @@ def data_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def demo(data_dir):
-    began = cpu_seconds()
-    done = reflect_otel("demo", "--data-dir", str(data_dir))
-    done.cpu_seconds = cpu_seconds() - began
-    return done
-
-
-def cpu_seconds():
-    """What the processes that this one has waited for, and theirs, have used."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return reflect_otel("demo", "--data-dir", str(data_dir))
 
 
 def test_every_stage_does_its_work_within_a_minute(demo):
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert demo.cpu_seconds < MAX_CPU_SECONDS
     assert "FAILED" not in demo.stdout
     for stage in (
         "telemetry",

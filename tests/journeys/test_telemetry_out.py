@@ -153,12 +153,9 @@ def _returned(apm):
 
 def test_the_service_ends_in_time_although_the_backend_is_away(start_service, tmp_path, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-    seconds = {}
-    for arguments in ((), ("--telemetry",)):
-        process = start_service(tmp_path / f"data{len(arguments)}", *arguments)
-        with ReflectClient(process.url) as client:
-            client.create_memory("task", "lesson")
-        code, seconds[arguments] = process.terminate()
-        assert code == 0
-    own_patience = 10  # of one OTLP exporter with a backend that is away; there are three
-    assert seconds["--telemetry",] < 2 * seconds[()] + own_patience
+    process = start_service(tmp_path / "data", "--telemetry")
+    with ReflectClient(process.url) as client:
+        client.create_memory("task", "lesson")
+    code, seconds = process.terminate()
+    assert code == 0
+    assert seconds < 8

@@ -25,7 +25,6 @@ from reflect_otel import (
     Unavailable,
 )
 from reflect_otel.wire.v1 import reflect_pb2 as wire
-from tests.waiting import Stopwatch
 from tests.wire_server import WireServer, bad_field, reason, refuse
 
 MESSAGES = [{"role": "user", "content": "Parse the CSV"}]
@@ -104,10 +103,12 @@ def test_augment_gives_up_on_a_service_that_does_not_answer_within_its_deadline(
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        with ReflectClient(f"http://127.0.0.1:{silent.getsockname()[1]}") as client, Stopwatch() as watch:
+        with ReflectClient(f"http://127.0.0.1:{silent.getsockname()[1]}") as client:
+            began = time.monotonic()
             augmented = client.augment_with_memories("the task")
+            took_seconds = time.monotonic() - began
     assert augmented.degraded
-    assert watch.seconds < 0.3 + 0.1
+    assert took_seconds < 0.3 + 0.25  # the shared machine's own pauses
 
 
 def test_augment_does_not_hide_a_refused_key_or_a_wrong_argument(service, client):

@@ -18,7 +18,7 @@ from reflect_otel.errors import Unavailable
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 from tests.gateway import black_hole, unreachable
 from tests.otlp_sink import attributes_of
-from tests.waiting import Stopwatch, wait_until
+from tests.waiting import wait_until
 from tests.wire_server import WireServer, bad_field, reason, refuse
 
 ANSWER = [{"role": "assistant", "content": "Refunded."}]
@@ -64,11 +64,12 @@ def run_ids_at(server):
 
 def test_nobody_at_the_address_costs_the_agent_nothing(caplog):
     with ReflectClient(f"http://127.0.0.1:{free_port()}") as client:
-        with Stopwatch() as watch:
-            ctx = agent_run(client)
+        began = time.perf_counter()
+        ctx = agent_run(client)
+        took = time.perf_counter() - began
         assert (ctx.augmented_task, ctx.memories, ctx.degraded) == ("task", (), True)
         assert ctx.trace_id == ctx.run_id
-        assert watch.seconds < 2 * 0.3 + 0.1
+        assert took < 2 * 0.3 + 0.1
 
 
 def by_explicit_calls(client, **options):
@@ -105,13 +106,12 @@ def test_a_silent_service_costs_the_deadline_and_not_more(silent_address, run, o
     times = []
     for _ in range(5):
         began = time.perf_counter()
-        with Stopwatch() as watch:
-            assert run(client, **options).degraded
-        assert time.perf_counter() - began > 0.29
-        times.append(watch.seconds)
+        assert run(client, **options).degraded
+        times.append(time.perf_counter() - began)
+    assert min(times) > 0.29
     wait_until(lambda: client.status.spooled == 5)
     client._submissions.close(0)
-    assert max(times) < 0.32 + 0.08
+    assert max(times) < 0.32 + 0.08  # a busy machine
 
 
 @pytest.mark.parametrize("run", [agent_run, by_decorator])
@@ -126,11 +126,12 @@ def test_a_slow_service_costs_the_deadline_once_for_memories_and_record_together
         Augment=slow, CreateTrace=lambda request, context: gate.wait(20) and store(request, context)
     )
     client = ReflectClient(service.url, augment_timeout=1.5)
-    with Stopwatch() as watch:
-        ctx = run(client)
+    began = time.perf_counter()
+    ctx = run(client)
+    took = time.perf_counter() - began
     gate.set()
     assert not ctx.degraded
-    assert watch.seconds < 1.5 + 0.3  # what the memories took, the record has not
+    assert took < 1.5 + 0.3  # what the memories took, the record has not
     service.telemetry.wait_for_spans(1)
     assert run_ids_at(service) == [ctx.trace_id]
     client.close()
