@@ -3,8 +3,6 @@
 Ports open last and close first.
 """
 
-import signal
-import threading
 from collections.abc import Mapping
 from concurrent import futures
 from typing import Any, Final
@@ -19,6 +17,7 @@ from collector_plugin.http_server import HttpServer, build_app
 from collector_plugin.observation.export import TelemetryExport
 from collector_plugin.otlp_receiver import OtlpReceiver
 from collector_plugin.settings import MAX_MESSAGE_BYTES, ServeOptions, check_exposure, join_address, split_address
+from collector_plugin.stop_signal import StopSignal
 from reflect_otel import __version__
 from reflect_otel.errors import ConfigError
 from reflect_otel.service.auth import Authenticator, hash_key
@@ -125,9 +124,7 @@ def serve(options: ServeOptions) -> int:
     """Run the service until SIGTERM or SIGINT; the process's exit code."""
     export = TelemetryExport((options.grpc_address, options.http_address)) if options.telemetry else None
     service = Service(options)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = StopSignal()
     service.start()
     print(
         f"reflect-otel {__version__}: OTLP and API on {service.grpc_address}, "

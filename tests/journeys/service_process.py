@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 _T = TypeVar("_T")
-_HANG_SECONDS = 120
+_HANG_SECONDS = 20
 """A process that has not ended by then never will; how long it may take is for the tests to say."""
 _ADDRESSES = re.compile(r"OTLP and API on (\S+), health on (http://\S+),")
 

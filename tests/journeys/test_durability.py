@@ -1,9 +1,14 @@
 """Nothing acknowledged is lost: SIGKILL under load, SIGTERM under load."""
 
+import ctypes
 import random
+import signal
+import sys
 import threading
+from pathlib import Path
 
 import grpc
+import pytest
 
 from .service_process import wait_for
 from .telemetry import OtlpSender, agent_run, trace_request
@@ -82,6 +87,15 @@ def test_sigterm_under_load_exits_soon_and_loses_nothing(start_service, tmp_path
     wait_for(service.status, lambda status: status["journal_pending"] == 0, 60)
     service.terminate()
     assert load.acknowledged - set(stored_spans(service)) == set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are told apart by Linux")
+def test_a_stop_is_heard_whichever_thread_the_system_hands_it_to(start_service, tmp_path):
+    service = start_service(tmp_path / "data")
+    threads = {int(entry.name) for entry in Path(f"/proc/{service.process.pid}/task").iterdir()}
+    other = max(threads - {service.process.pid})
+    assert ctypes.CDLL(None).tgkill(service.process.pid, other, int(signal.SIGTERM)) == 0
+    assert service.process.wait(10) == 0
 
 
 def test_health_follows_the_life_of_the_service(service):
