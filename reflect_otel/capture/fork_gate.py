@@ -7,6 +7,7 @@ one at any time without the host's knowing.
 
 import os
 import threading
+import time
 import weakref
 from collections import Counter
 from collections.abc import Hashable, Iterator
@@ -15,6 +16,9 @@ from typing import Final, Protocol
 
 _WAIT_SECONDS: Final = 1.0
 """How long a fork may wait for calls that nobody interrupts; those that an agent waits for take 0.3 s at most."""
+
+_SETTLE_SECONDS: Final = 0.01
+"""How long who has left may still be inside gRPC, for the release of what the call held."""
 
 
 class Interruptible(Protocol):
@@ -40,6 +44,7 @@ class ForkGate:
         self._changed = threading.Condition()
         self._inside: Counter[Hashable] = Counter()
         self._forks = 0
+        self._left_seconds = 0.0
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -61,6 +66,7 @@ class ForkGate:
         """``who`` is out again."""
         with self._changed:
             self._inside[who] -= 1
+            self._left_seconds = time.monotonic()
             self._changed.notify_all()
 
     def let_interrupt(self, caller: Interruptible) -> None:
@@ -70,12 +76,13 @@ class ForkGate:
     def _close(self) -> None:
         with self._changed:
             self._forks += 1
-            if self._is_empty():
-                return
-        for caller in list(self._interruptible):
-            caller.interrupt()
-        with self._changed:
-            self._changed.wait_for(self._is_empty, _WAIT_SECONDS)
+            is_empty = self._is_empty()
+        if not is_empty:
+            for caller in list(self._interruptible):
+                caller.interrupt()
+            with self._changed:
+                self._changed.wait_for(self._is_empty, _WAIT_SECONDS)
+        time.sleep(max(0.0, self._left_seconds + _SETTLE_SECONDS - time.monotonic()))
 
     def _open(self) -> None:
         with self._changed:
