@@ -101,11 +101,11 @@ def watched_statements(taken: dict[str, list[float]]) -> Iterator[None]:
 
         return watch
 
-    Session.fetch, Session.run_script, Session.execute = timed(run), timed(script), timed(insert)  # type: ignore[method-assign]
+    Session.fetch, Session.run_script, Session.execute = timed(run), timed(script), timed(insert)  # type: ignore[method-assign] # until below
     try:
         yield
     finally:
-        Session.fetch, Session.run_script, Session.execute = run, script, insert  # type: ignore[method-assign]
+        Session.fetch, Session.run_script, Session.execute = run, script, insert  # type: ignore[method-assign] # as it was
 
 
 def measure(size: int, runs: int) -> tuple[dict[str, float], dict[str, list[float]]]:

@@ -104,7 +104,7 @@ def test_what_is_under_way_counts_as_waiting_from_the_first_moment_until_it_is_t
         wait_until(lambda: sink.attempts)
         while exporter.status.spooled == 0 and len(seen) < 50:
             seen.append(exporter.status.waiting_bytes)
-            time.sleep(0.005)
+            time.sleep(0.005)  # between samples
         assert all(seen)
         gate.set()
         sending.join()

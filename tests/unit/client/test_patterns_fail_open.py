@@ -119,7 +119,7 @@ def test_a_slow_service_costs_the_deadline_once_for_memories_and_record_together
     gate = threading.Event()
 
     def slow(request, context):
-        time.sleep(0.75)
+        time.sleep(0.75)  # the slow service itself: half of the deadline
         return echo(request, context)
 
     service.answers.update(
@@ -142,7 +142,7 @@ def test_an_answer_before_the_deadline_is_used_and_the_service_has_nearly_all_of
 
     def late(request, context):
         deadlines.append(time.monotonic() + context.time_remaining())
-        time.sleep(1.5)
+        time.sleep(1.5)  # the slow service itself, well within the deadline
         return wire.AugmentResponse(augmented_task="the task with memories")
 
     service.answers["Augment"] = late
