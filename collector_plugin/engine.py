@@ -86,14 +86,14 @@ class Engine:
             embedder = ServingEmbedder(find_serving_embedder(target, self._store.count_embedded()))
             self._embedder: Embedder = embedder
             self.watch = RunWatch(MAX_WAITERS)
-            caller = build_caller(
+            self._model_caller = build_caller(
                 options, self._store, lambda project: self._projects.find(project).spend_ceiling_usd, time.time_ns
             )
             self._loop = LearningLoop(
                 self._store,
                 table,
                 self._embedder,
-                build_reflector(options, caller),
+                build_reflector(options, self._model_caller),
                 time.time_ns,
                 self._announce,
                 HarmGuard(self._store, self._projects, time.time_ns).note_learned,
@@ -107,7 +107,7 @@ class Engine:
             self._maintenance = Maintenance(
                 self._store, governance, self._projects.find, time.time_ns, settings.maintenance_seconds
             )
-            self._judge = self._build_judge(options, caller)
+            self._judge = self._build_judge(options, self._model_caller)
             self.pipeline = Pipeline(
                 self._journal,
                 self._store,
@@ -197,6 +197,9 @@ class Engine:
             "journal_pending": self.pipeline.pending_records,
             "unclosed_runs": self.pipeline.unclosed_runs,
             "reflector": self._reflector_name,
+            "reflector_error": self._model_caller.trouble if self._model_caller else "",
+            "learning_failed_tries": self._loop.counts.failed,
+            "learning_parked": self._loop.counts.parked,
             "judge": self._judge is not None,
             "embedder": progress.serving_id,
             "embedder_is_lexical": progress.is_lexical,

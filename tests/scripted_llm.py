@@ -51,6 +51,11 @@ def held(until: threading.Event, message: dict) -> dict:
     return {**message, "until": until}
 
 
+def dripping(body: str, piece_seconds: float = 0.02) -> dict:
+    """A successful answer that comes one byte at a time."""
+    return {"raw": body, "piece_seconds": piece_seconds}
+
+
 HANG_UP = {"hang_up": True}
 """The connection ends without an answer."""
 
@@ -117,6 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
         if "hang_up" in message:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
+        elif "piece_seconds" in message:
+            self._drip(message["raw"].encode(), message["piece_seconds"])
         elif "raw" in message:
             self._send_bytes(200, message["raw"].encode(), {})
         elif "status" in message:
@@ -140,6 +147,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def _drip(self, data, piece_seconds):
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        for byte in data:
+            try:
+                self.wfile.write(bytes((byte,)))
+            except OSError:  # whoever asked has gone
+                return
+            threading.Event().wait(piece_seconds)
 
     def _stream(self, request, message):
         self.send_response(200)

@@ -33,7 +33,9 @@ MAX_SERVED_OVERLAP: Final = 0.8
 LONGEST_ANSWER: Final = 20_000
 _NGRAM: Final = 3
 _MOST_VALUES: Final = 2_000
-_FENCED: Final = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
+_THOUGHT: Final = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+"""What reasoning models served without a parser for it put before their answer."""
+_FENCED: Final = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
 _WORD: Final = re.compile(r"\w+")
 _VALUE: Final = re.compile(r"[#@\w][\w@./:+-]*\d[\w@./:+-]*|[\w.+-]{1,64}@[\w.-]{1,64}")
 
@@ -109,6 +111,7 @@ def find_task_values(text: str, lesson: LearningInput) -> tuple[str, ...]:
 
 
 def _read_object(answer: str) -> tuple[dict[str, Any] | None, str]:
+    answer = _THOUGHT.sub("", answer[: LONGEST_ANSWER * 10], count=1) if "<think" in answer[:100] else answer
     if len(answer) > LONGEST_ANSWER:
         return None, f"the answer has {len(answer)} characters, at most {LONGEST_ANSWER} are read"
     fenced = _FENCED.match(answer)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from reflect_otel.errors import BudgetSpent, ReflectError, TransportError, Unavailable
+from reflect_otel.errors import BudgetSpent, DeadlineExceeded, ReflectError, TransportError, Unavailable
 from reflect_otel.learning.prompts import Prompt
 from reflect_otel.model.model_call import UNDER_WAY, CallPurpose, Completion, ModelCall, ModelLimits
 from reflect_otel.ports import Clock, LanguageModel, ModelCallLedger
@@ -74,11 +74,16 @@ class ModelCaller:
                 prompt.system, prompt.user, schema_name=prompt.schema_name, schema=prompt.schema
             )
         except Exception as error:
-            self._settle(project_id, replace(call, input_tokens=0, output_tokens=0, error=_describe(error)))
+            self._settle(project_id, _uncounted(call, error))
             raise self._noted(error) from error
-        self._failures = 0
+        self._failures, self._trouble = 0, ""
         self._settle(project_id, _counted(call, completion))
         return completion
+
+    @property
+    def trouble(self) -> str:
+        """Why the last call brought no answer or was not made; empty when it brought one."""
+        return self._trouble
 
     def _require_reachable(self) -> None:
         left_seconds = (self._resume_at_ns - self._clock()) / _SECOND_NS
@@ -98,7 +103,11 @@ class ModelCaller:
         )
         call = replace(call, cost_usd=self._limits.cost_usd(call.input_tokens, call.output_tokens))
         with self._counting:
-            self._require_budget(project_id, call)
+            try:
+                self._require_budget(project_id, call)
+            except BudgetSpent as error:
+                self._trouble = str(error)
+                raise
             self._ledger.write_model_call(project_id, call)
         return call
 
@@ -127,6 +136,7 @@ class ModelCaller:
 
     def _noted(self, error: Exception) -> ReflectError:
         """The error with the pause it leads to; anything unforeseen counts as trouble of the endpoint."""
+        self._trouble = _describe(error)
         if isinstance(error, ReflectError) and not isinstance(error, TransportError):
             return error
         self._failures += 1
@@ -134,7 +144,6 @@ class ModelCaller:
         own = min(2.0 ** (self._failures - 1), _LONGEST_OWN_PAUSE_SECONDS)
         pause_seconds = min(max(own, asked or 0.0), MAX_PAUSE_SECONDS)
         self._resume_at_ns = self._clock() + round(pause_seconds * _SECOND_NS)
-        self._trouble = _describe(error)
         _log.warning("the language model did not answer (%r); next call in %.0f s", self._trouble, pause_seconds)
         if isinstance(error, TransportError):
             error.retry_after_seconds = pause_seconds
@@ -149,6 +158,13 @@ def _counted(call: ModelCall, completion: Completion) -> ModelCall:
         output_tokens=call.output_tokens if completion.output_tokens is None else completion.output_tokens,
         error=completion.problem,
     )
+
+
+def _uncounted(call: ModelCall, error: Exception) -> ModelCall:
+    """A call without an answer: it cost nothing, unless it was under way so long that it may well have."""
+    if isinstance(error, DeadlineExceeded):
+        return replace(call, error=_describe(error))
+    return replace(call, input_tokens=0, output_tokens=0, error=_describe(error))
 
 
 def _describe(error: Exception) -> str:

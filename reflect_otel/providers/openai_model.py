@@ -5,20 +5,25 @@ and so on). What an endpoint does not support is left out of the next call: stru
 JSON mode, then to none; models that allow no temperature get none.
 """
 
+import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import openai
-from openai.types.chat import ChatCompletion
 
 from reflect_otel.errors import ConfigError, DeadlineExceeded, RateLimited, ReflectError, Unavailable
 from reflect_otel.model.model_call import Completion, ModelOptions
 
+LONGEST_ANSWER_BYTES: Final = 4_000_000
+"""More than a thousand times what is asked for; whoever sends more is cut off."""
+
 _MOST_CONCESSIONS: Final = 4
+_MOST_TOKENS: Final = 1_000_000_000
 _LONGEST_REASON: Final = 200
+_LATE: Final = "the language model did not answer in time"
 _KEY: Final = re.compile(r"\b(?:sk|key|token)-[\w*-]+", re.IGNORECASE)
 
 
@@ -62,11 +67,12 @@ class OpenAIModel:
                     raise _translated(error) from error
             except openai.OpenAIError as error:
                 raise _translated(error) from error
-            except ValueError as error:  # a body that is not JSON, with a status of 200
+            except (ValueError, RecursionError) as error:  # a body that is not JSON, with a status of 200
                 raise Unavailable(f"the endpoint's answer cannot be read: {_short(error)}") from error
         raise ConfigError(f"the endpoint refuses every form of the call to {self.model}")
 
-    def _call(self, system: str, user: str, schema_name: str, schema: Mapping[str, Any]) -> ChatCompletion:
+    def _call(self, system: str, user: str, schema_name: str, schema: Mapping[str, Any]) -> Any:
+        """The JSON of the answer, read piece by piece: the library's own timeout is for each piece of it."""
         wanted: dict[str, Any] = {self._limit_name: self._options.max_output_tokens}
         if self._has_temperature:
             wanted["temperature"] = 0
@@ -75,12 +81,13 @@ class OpenAIModel:
             wanted["response_format"] = {"type": "json_schema", "json_schema": described}
         elif self._formats[0] == "json_object":
             wanted["response_format"] = {"type": "json_object"}
-        answer: ChatCompletion = self._client.chat.completions.create(
+        ends_seconds = time.monotonic() + self._options.timeout_seconds
+        with self._client.chat.completions.with_streaming_response.create(
             model=self.model,
             messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
             **wanted,
-        )
-        return answer
+        ) as response:
+            return json.loads(_read_body(response.iter_bytes(), ends_seconds))
 
     def _concede(self, error: openai.APIStatusError) -> bool:
         """Leave out what the endpoint complains about; False when nothing is left to leave out."""
@@ -96,40 +103,85 @@ class OpenAIModel:
         return True
 
 
+def _read_body(pieces: Iterable[bytes], ends_seconds: float) -> bytes:
+    body = bytearray()
+    for piece in _translate_faults(pieces):
+        body += piece
+        if len(body) > LONGEST_ANSWER_BYTES:
+            raise Unavailable(f"the endpoint's answer is longer than {LONGEST_ANSWER_BYTES:,} bytes")
+        if time.monotonic() > ends_seconds:
+            raise DeadlineExceeded(_LATE)
+    return bytes(body)
+
+
+def _translate_faults(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    except Exception as error:  # of the HTTP library that openai brings along, whichever that is
+        if "Timeout" in type(error).__name__:
+            raise DeadlineExceeded(_LATE) from error
+        raise Unavailable(f"the endpoint's answer broke off: {_short(error)}") from error
+
+
 def _read(answer: Any) -> Completion:
-    """The first choice; an envelope that is not one of a chat completion is a problem, not an exception."""
-    choices = getattr(answer, "choices", None)
-    usage = getattr(answer, "usage", None)
-    message = getattr(choices[0], "message", None) if choices else None
-    text = getattr(message, "content", None)
+    """The first choice; an envelope that is not one of a chat completion is a problem, not an exception.
+
+    Raises:
+        Unavailable: when it is an error under a status of success, as gateways send them.
+    """
+    choice = _first(_field(answer, "choices"))
+    message = _field(choice, "message")
+    failure = _field(answer, "error")
+    if message is None and failure:
+        raise Unavailable(f"the endpoint answers with an error: {_short(_field(failure, 'message') or failure)}")
+    text = _read_text(_field(message, "content"))
+    usage = _field(answer, "usage")
     return Completion(
-        text=text if isinstance(text, str) else "",
-        problem=_find_problem(choices[0] if choices else None, message, text),
+        text=text,
+        problem=_find_problem(choice, message, text),
         input_tokens=_count(usage, "prompt_tokens"),
         output_tokens=_count(usage, "completion_tokens"),
     )
 
 
-def _find_problem(choice: Any, message: Any, text: Any) -> str:
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and value else None
+
+
+def _read_text(content: Any) -> str:
+    """The words of a message; some endpoints send them in parts, beside parts of other types."""
+    if isinstance(content, list):
+        parts = (_field(part, "text") for part in content if _field(part, "type") == "text")
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
+
+
+def _find_problem(choice: Any, message: Any, text: str) -> str:
     if message is None:
         return "the endpoint's answer holds no message"
-    if getattr(message, "refusal", None):
-        return f"the model refused: {str(message.refusal)[:_LONGEST_REASON]}"
-    if choice.finish_reason == "length":
+    refusal, reason = _field(message, "refusal"), _field(choice, "finish_reason")
+    if refusal:
+        return f"the model refused: {str(refusal)[:_LONGEST_REASON]}"
+    if reason == "length":
         return "the answer was cut off at the length limit; be shorter"
-    if choice.finish_reason == "content_filter":
+    if reason == "content_filter":
         return "the endpoint's content filter stopped the answer"
-    return "" if isinstance(text, str) and text.strip() else "the answer is empty"
+    return "" if text.strip() else "the answer is empty"
 
 
 def _count(usage: Any, name: str) -> int | None:
-    value = getattr(usage, name, None)
-    return value if isinstance(value, int) and value >= 0 else None
+    """A number of tokens; what cannot be one is not believed, so that the estimate stands."""
+    value = _field(usage, name)
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
 
 
 def _translated(error: openai.OpenAIError) -> ReflectError:
     if isinstance(error, openai.APITimeoutError):
-        return DeadlineExceeded("the language model did not answer in time")
+        return DeadlineExceeded(_LATE)
     if isinstance(error, openai.APIStatusError):
         return _translated_status(error)
     if isinstance(error, openai.APIConnectionError):
@@ -145,7 +197,8 @@ def _translated_status(error: openai.APIStatusError) -> ReflectError:
         return RateLimited(said, retry_after_seconds=retry_after)
     if status >= 500 or status in (408, 409, 425):
         return Unavailable(said, retry_after_seconds=retry_after)
-    return ConfigError(f"{said}; check OPENAI_API_KEY, OPENAI_BASE_URL and the model's name")
+    remedy = "; check OPENAI_API_KEY, OPENAI_BASE_URL and the model's name" if status in (401, 403, 404) else ""
+    return ConfigError(f"{said}{remedy}")
 
 
 def _read_retry_after(headers: Mapping[str, str]) -> float | None:
@@ -161,7 +214,7 @@ def _read_retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _short(error: BaseException) -> str:
+def _short(error: object) -> str:
     """One line without credentials: libraries name the key they were refused with."""
     text = _KEY.sub("…", " ".join(str(error).split()))[:_LONGEST_REASON]
     return text or type(error).__name__

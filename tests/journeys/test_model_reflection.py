@@ -79,10 +79,12 @@ def test_an_endpoint_in_trouble_is_told_by_the_run_until_it_answers(start):
             trace = wait_for(lambda: client.get_trace(run_id), lambda trace: trace.last_ingest_error)
             assert (trace.ingest_status, trace.review_status) == ("processing", "pending")
             assert "503" in trace.last_ingest_error
+            assert "503" in service.status()["reflector_error"]
             assert client.augment_with_memories(TASK).augmented_task == TASK
             healthy.set()
             learned = client.wait_for_trace(run_id, require_reviewed=True)
             assert (learned.reflector, learned.last_ingest_error) == ("openai gpt-test", None)
+            assert service.status()["reflector_error"] == ""
 
 
 def test_a_kill_in_the_middle_of_a_call_leaves_exactly_one_memory(start):

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import pytest
 
@@ -16,7 +17,7 @@ from reflect_otel.model.notes import NOTES_START
 from reflect_otel.model.trajectory import Message, Role, Trajectory
 from reflect_otel.plugins import load_plugin
 from reflect_otel.providers.openai_model import OpenAIModel
-from tests.scripted_llm import HANG_UP, ScriptedLLM, error, held, raw, refusal, text
+from tests.scripted_llm import HANG_UP, ScriptedLLM, dripping, error, held, raw, refusal, text
 
 from .learning_world import PROJECT
 from .model_world import LESSON, REFUND, ModelWorld, agent_run, answer
@@ -213,6 +214,32 @@ def test_a_fenced_object_is_an_object(build):
     assert world.created("r1").reflector == "openai gpt-test"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"```JSON\r\n{json.dumps(LESSON)}\r\n```",
+        f"<think>\nIt paid {{too}} early.\n</think>\n\n{json.dumps(LESSON)}",
+        [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": json.dumps(LESSON)}],
+    ],
+    ids=["upper-case fence", "thoughts first", "parts"],
+)
+def test_an_object_is_found_in_what_endpoints_put_around_it(build, said):
+    world = build([text(said)])
+    world.try_run("r1")
+    assert (world.created("r1").reflector, len(world.llm.requests)) == ("openai gpt-test", 1)
+
+
+@pytest.mark.parametrize("tokens", [10**30, -1, "12", None, 1.5, True])
+def test_a_count_of_tokens_that_cannot_be_one_is_not_believed(build, tokens):
+    message = {"role": "assistant", "content": json.dumps(LESSON)}
+    usage = {"prompt_tokens": tokens, "completion_tokens": tokens}
+    envelope = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage}
+    world = build([raw(json.dumps(envelope))], durable=True)
+    world.try_run("r1")
+    assert world.created("r1").reflector == "openai gpt-test"
+    assert 1_000 < world.store.read_spending(PROJECT, 0).tokens < 10_000  # the estimate
+
+
 def test_an_endpoint_without_structured_output_is_asked_more_simply_from_then_on(build):
     def old_server(request):
         if "response_format" in request:
@@ -239,6 +266,8 @@ TROUBLE = {
     "503": error(503, "overloaded"),
     "hang up": HANG_UP,
     "no json": raw("<html>gateway</html>"),
+    "an error under 200": raw('{"error": {"message": "overloaded, try later", "code": 503}}'),
+    "tens of megabytes": raw('"' + "x" * 20_000_000 + '"'),
 }
 
 
@@ -311,6 +340,27 @@ def test_a_model_that_hangs_is_given_up_after_the_timeout(build):
     detail = world.try_run("r1")
     never.set()
     assert "did not answer in time" in detail.last_error
+
+
+def test_an_answer_that_drips_is_given_up_after_the_timeout_and_still_counted(build):
+    world = build([dripping(" " * 4_000)], timeout_seconds=0.3)
+    started = time.monotonic()
+    detail = world.try_run("r1")
+    assert "did not answer in time" in detail.last_error
+    assert time.monotonic() - started < 5
+    assert world.store.read_spending(PROJECT, 0).tokens > 1_000
+
+
+def test_trouble_and_a_spent_budget_stand_in_view_until_an_answer_comes(build):
+    world = build([error(503, "overloaded"), answer()])
+    assert world.caller.trouble == ""
+    world.try_run("r1")
+    assert "overloaded" in world.caller.trouble
+    world.drive("r1")
+    assert world.caller.trouble == ""
+    broke = build([answer()], limits=ModelLimits(daily_tokens=1))
+    broke.try_run("r1", feedback="Slow.")
+    assert "budget of 1 tokens" in broke.caller.trouble
 
 
 def test_a_key_that_is_refused_is_not_tried_again_and_never_told(build):
