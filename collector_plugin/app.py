@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from collector_plugin.engine import MAX_WAITERS, Engine
 from collector_plugin.grpc_receiver import LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, OtlpHandler
 from collector_plugin.http_server import HttpServer, build_app
+from collector_plugin.interpreter import shared_out
 from collector_plugin.observation.export import TelemetryExport
 from collector_plugin.otlp_receiver import OtlpReceiver
 from collector_plugin.settings import MAX_MESSAGE_BYTES, ServeOptions, check_exposure, join_address, split_address
@@ -125,14 +126,15 @@ def serve(options: ServeOptions) -> int:
     export = TelemetryExport((options.grpc_address, options.http_address)) if options.telemetry else None
     service = Service(options)
     stop = StopSignal()
-    service.start()
-    print(
-        f"reflect-otel {__version__}: OTLP and API on {service.grpc_address}, "
-        f"health on http://{service.http_address}, data in {options.engine.data_dir}",
-        flush=True,
-    )
-    stop.wait()
-    service.stop()
+    with shared_out():
+        service.start()
+        print(
+            f"reflect-otel {__version__}: OTLP and API on {service.grpc_address}, "
+            f"health on http://{service.http_address}, data in {options.engine.data_dir}",
+            flush=True,
+        )
+        stop.wait()
+        service.stop()
     if export is not None:
         export.stop(_LAST_TELEMETRY_SECONDS)
     return 0

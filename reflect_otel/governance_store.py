@@ -27,6 +27,9 @@ class GovernanceStore(Protocol):
     def find_memories_of(self, project_id: str, origin: Origin) -> Sequence[Memory]:
         """Oldest first: the memories an origin names, those drawn from its runs, those merged into its memories."""
 
+    def find_kin(self, project_id: str, memory_ids: Sequence[str]) -> Sequence[Memory]:
+        """Oldest first: other memories that say the same, those merged into these and those they are merged into."""
+
     def find_runs_of_author(self, project_id: str, author: str) -> Sequence[str]:
         """Ids of the stored runs made for this end user, oldest first."""
 
@@ -44,6 +47,11 @@ class GovernanceStore(Protocol):
 
     def count_memories_of_author(self, project_id: str, author: str, since_ns: int) -> int:
         """Memories drawn from this end user's runs and stored after ``since_ns``, whatever their status."""
+
+    def count_unworthy_by_project(
+        self, *, min_uses: int, min_utility: float, idle_before_ns: int
+    ) -> Mapping[str, int]:
+        """How many memories ``find_unworthy_memories`` would find, by project id; projects without any are absent."""
 
     def find_unworthy_memories(
         self, project_id: str, *, min_uses: int, min_utility: float, idle_before_ns: int, limit: int

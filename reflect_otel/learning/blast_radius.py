@@ -1,10 +1,16 @@
 """How far something bad has reached: from where it came in, over what was served and what was learned from that."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
+from reflect_otel.learning.slices import iter_slices
 from reflect_otel.model.governance import BlastRadius, Origin, TouchedMemory, TouchedRun
 from reflect_otel.model.memory import Memory
 from reflect_otel.ports import GovernanceStore
+
+_SLICE: Final = 512
+"""Of memories that are merely looked at."""
 
 
 def find_blast_radius(store: GovernanceStore, project_id: str, origin: Origin) -> BlastRadius:
@@ -12,9 +18,8 @@ def find_blast_radius(store: GovernanceStore, project_id: str, origin: Origin) -
     run_ids = (*origin.run_ids, *(store.find_runs_of_author(project_id, origin.author) if origin.author else ()))
     runs = {run_id: TouchedRun(run_id=run_id, depth=0) for run_id in run_ids}
     memories: dict[str, TouchedMemory] = {}
-    fresh = _add(memories, store.find_memories_of(project_id, origin), 0, {})
-    fresh |= _add(memories, _find_learned(store, project_id, run_ids), 0, {})
-    fresh |= _add_merged(store, project_id, memories, fresh, 0)
+    fresh = _add(memories, store.find_memories_of(project_id, replace(origin, run_ids=run_ids)), 0, {})
+    fresh |= _add_kin(store, project_id, memories, fresh, 0)
     depth = 0
     while fresh:
         depth += 1
@@ -22,40 +27,40 @@ def find_blast_radius(store: GovernanceStore, project_id: str, origin: Origin) -
         reached = {run_id: via[0] for run_id, via in served.items() if run_id not in runs}
         runs |= {run_id: TouchedRun(run_id=run_id, depth=depth, via=via) for run_id, via in reached.items()}
         fresh = _add(memories, _find_learned(store, project_id, reached), depth, reached)
-        fresh |= _add_merged(store, project_id, memories, fresh, depth)
+        fresh |= _add_kin(store, project_id, memories, fresh, depth)
     return BlastRadius(memories=tuple(memories.values()), runs=tuple(runs.values()))
 
 
-def _find_learned(store: GovernanceStore, project_id: str, run_ids: Iterable[str]) -> list[Memory]:
+def _find_learned(store: GovernanceStore, project_id: str, run_ids: Iterable[str]) -> Sequence[Memory]:
     wanted = tuple(run_ids)
-    return list(store.find_memories_of(project_id, Origin(run_ids=wanted))) if wanted else []
+    return store.find_memories_of(project_id, Origin(run_ids=wanted)) if wanted else ()
 
 
-def _add(memories: dict[str, TouchedMemory], found: Iterable[Memory], depth: int, runs: Iterable[str]) -> set[str]:
+def _add(
+    memories: dict[str, TouchedMemory], found: Sequence[Memory], depth: int, runs: Mapping[str, str]
+) -> set[str]:
     """Note what is new, with the run that it was learned from; the ids of that."""
-    known_runs = set(runs)
-    added: set[str] = set()
-    for memory in found:
-        if memory.id not in memories:
+    new = [memory for memory in found if memory.id not in memories]
+    for piece in iter_slices(new, _SLICE):
+        for memory in piece:
             sources = (memory.created_from, memory.contrasted_with)
-            via = next((run_id for run_id in sources if run_id in known_runs), "")
+            via = next((run_id for run_id in sources if run_id in runs), "")
             memories[memory.id] = TouchedMemory(memory=memory, depth=depth, via=via)
-            added.add(memory.id)
-    return added
+    return {memory.id for memory in new}
 
 
-def _add_merged(
+def _add_kin(
     store: GovernanceStore, project_id: str, memories: dict[str, TouchedMemory], fresh: set[str], depth: int
 ) -> set[str]:
     """Note the memories that say the same as these: what they are merged into, and what is merged into them."""
     added: set[str] = set()
     waiting = set(fresh)
     while waiting:
-        spoken_for = {memories[memory_id].memory.merged_into for memory_id in waiting} - {""}
-        found = store.find_memories_of(project_id, Origin(memory_ids=tuple(sorted(waiting | spoken_for))))
+        merged = {memories[memory_id].memory.merged_into: memory_id for memory_id in sorted(waiting, reverse=True)}
+        found = store.find_kin(project_id, sorted(waiting))
         new = [memory for memory in found if memory.id not in memories]
         for memory in new:
-            via = memory.merged_into if memory.merged_into in memories else next(iter(sorted(waiting)), "")
+            via = memory.merged_into if memory.merged_into in waiting else merged.get(memory.id, "")
             memories[memory.id] = TouchedMemory(memory=memory, depth=depth, via=via)
         waiting = {memory.id for memory in new}
         added |= waiting

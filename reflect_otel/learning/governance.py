@@ -12,8 +12,9 @@ from reflect_otel.errors import FailedPrecondition, NotFound
 from reflect_otel.learning.blast_radius import find_blast_radius
 from reflect_otel.learning.credit import with_utility
 from reflect_otel.learning.history import build_history
-from reflect_otel.learning.memory_table import MemoryTable
+from reflect_otel.learning.memory_table import SERVED, MemoryTable
 from reflect_otel.learning.merging import read_succession
+from reflect_otel.learning.slices import iter_slices
 from reflect_otel.learning.utility import EXCLUDED_BY_QUARANTINE, recompute
 from reflect_otel.model.governance import (
     HELD_BY,
@@ -30,6 +31,8 @@ from reflect_otel.model.memory import Memory, MemoryStatus, UtilityEvent
 from reflect_otel.ports import Clock, Store
 
 _BY_HAND: Final = "by hand"
+_VECTORS_AT_ONCE: Final = 1000
+"""Memories whose vectors are read in one statement, some megabytes."""
 
 
 class Governance:
@@ -239,47 +242,49 @@ class Governance:
     ) -> tuple[list[Memory], list[UtilityEvent]]:
         """The memories that these runs have credited, and ``changed``, recomputed with the runs in or out."""
         runs = set(run_ids)
-        ledgers = self._find_ledgers(project_id, sorted(runs)) if runs else {}
-        memories = {memory.id: memory for memory in self._find_memories(project_id, list(ledgers))}
+        memories, ledgers = self._find_ledgers(project_id, sorted(runs)) if runs else ({}, {})
         memories |= {memory.id: memory for memory in changed}
         events: list[UtilityEvent] = []
-        for memory_id, ledger in ledgers.items():
-            marked = [replace(event, excluded=excluded) if event.run_id in runs else event for event in ledger]
-            state = recompute(marked)
-            now = {_key(event): event for event in (*marked, *state.events)}
-            events += [now[_key(event)] for event in ledger if now[_key(event)] != event]
-            if memory_id in memories:
-                memories[memory_id] = with_utility(memories[memory_id], state)
+        for piece in iter_slices(list(ledgers.items())):
+            for memory_id, ledger in piece:
+                marked = [replace(event, excluded=excluded) if event.run_id in runs else event for event in ledger]
+                state = recompute(marked)
+                now = {_key(event): event for event in (*marked, *state.events)}
+                events += [now[_key(event)] for event in ledger if now[_key(event)] != event]
+                if memory_id in memories:
+                    memories[memory_id] = with_utility(memories[memory_id], state)
         return list(memories.values()), events
 
-    def _find_ledgers(self, project_id: str, run_ids: Sequence[str]) -> dict[str, list[UtilityEvent]]:
-        """Every entry of each memory that these runs have credited, by who speaks for it now."""
+    def _find_ledgers(
+        self, project_id: str, run_ids: Sequence[str]
+    ) -> tuple[dict[str, Memory], dict[str, list[UtilityEvent]]]:
+        """The memories that these runs have credited, and every entry of each, by who speaks for them now."""
         own = self._store.find_utility_events(project_id, run_ids=run_ids)
-        credited = sorted({event.memory_id for event in own})
-        heads = {memory.id for memory in self._store.find_speakers(project_id, credited).values()}
-        entries = self._store.find_utility_events(project_id, memory_ids=sorted({*credited, *heads}))
-        speakers = self._store.find_speakers(project_id, sorted({event.memory_id for event in entries}))
+        credited = {event.memory_id for event in own}
+        speakers = dict(self._store.find_speakers(project_id, sorted(credited)))
+        heads = {memory.id for memory in speakers.values()}
+        entries = self._store.find_utility_events(project_id, memory_ids=sorted(credited | heads))
+        others = {event.memory_id for event in entries} - credited
+        speakers |= self._store.find_speakers(project_id, sorted(others))
         ledgers: dict[str, list[UtilityEvent]] = {}
         for event in entries:
             speaker = speakers.get(event.memory_id)
             ledgers.setdefault(speaker.id if speaker else event.memory_id, []).append(event)
-        return ledgers
+        return {memory.id: memory for memory in speakers.values()}, ledgers
 
     def _commit(self, project_id: str, change: GovernanceChange) -> None:
         self._store.write_change(project_id, change)
-        for memory_id in change.deleted_memory_ids:
-            self._table.remove(project_id, memory_id)
+        gone = [memory.id for memory in change.memories if memory.status not in SERVED]
+        self._table.remove_all(project_id, [*change.deleted_memory_ids, *gone])
         served_again: list[str] = []
-        for memory in change.memories:
-            if memory.status is not MemoryStatus.ACTIVE:
-                self._table.remove(project_id, memory.id)
-            elif self._table.find(project_id, memory.id) is None:
-                served_again.append(memory.id)
-            else:
-                self._table.write_utility(project_id, memory)
-        if served_again:
-            for stored in self._store.find_vectors_of(project_id, served_again):
-                self._table.write(stored)
+        for piece in iter_slices([memory for memory in change.memories if memory.status in SERVED]):
+            for memory in piece:
+                if self._table.find(project_id, memory.id) is None:
+                    served_again.append(memory.id)
+                else:
+                    self._table.write_utility(project_id, memory)
+        for ids in iter_slices(served_again, _VECTORS_AT_ONCE):
+            self._table.write_all(self._store.find_vectors_of(project_id, ids))
 
     def _pass_on(self, project_id: str, memory_id: str) -> list[str]:
         """Let those that say the same speak for themselves; their ids."""

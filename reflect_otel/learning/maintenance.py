@@ -7,7 +7,7 @@ so an interrupted round is simply done again.
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 from reflect_otel.learning.governance import Governance
 from reflect_otel.model.memory import Memory
@@ -25,6 +25,14 @@ _DAY_NS: Final = 24 * 3600 * 1_000_000_000
 _FIRST_ROUND_SECONDS: Final = 5.0
 
 _log: Final = logging.getLogger(__name__)
+
+
+class _Bounds(TypedDict):
+    """What makes a memory unworthy of its place; see ``GovernanceStore.find_unworthy_memories``."""
+
+    min_uses: int
+    min_utility: float
+    idle_before_ns: int
 
 
 class Maintenance:
@@ -62,25 +70,27 @@ class Maintenance:
     def run_round(self) -> int:
         """Archive what has to be; how many memories that were."""
         archived = 0
+        unworthy = self._store.count_unworthy_by_project(**self._bounds())
         for project_id, active in self._store.count_active_by_project().items():
             if self._stopping.is_set():
                 break
-            unworthy = self._archive_unworthy(project_id)
-            archived += unworthy + self._archive_surplus(project_id, active - unworthy)
+            failed = self._archive_unworthy(project_id) if project_id in unworthy else 0
+            archived += failed + self._archive_surplus(project_id, active - failed)
         if archived:
             _log.info("%d memories archived; reflect-otel memories --status archived lists them", archived)
         return archived
 
+    def _bounds(self) -> _Bounds:
+        return {
+            "min_uses": FAILING_USES,
+            "min_utility": FAILING_UTILITY,
+            "idle_before_ns": self._clock() - IDLE_DAYS * _DAY_NS,
+        }
+
     def _archive_unworthy(self, project_id: str) -> int:
         total = 0
         while True:
-            found = self._store.find_unworthy_memories(
-                project_id,
-                min_uses=FAILING_USES,
-                min_utility=FAILING_UTILITY,
-                idle_before_ns=self._clock() - IDLE_DAYS * _DAY_NS,
-                limit=_BATCH,
-            )
+            found = self._store.find_unworthy_memories(project_id, **self._bounds(), limit=_BATCH)
             archived = self._governance.archive(project_id, {memory.id: _reason(memory) for memory in found})
             total += archived
             if not archived or len(found) < _BATCH or self._stopping.is_set():

@@ -5,17 +5,20 @@ gRPC threads search at once; writers take turns.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple, TypeAlias
 
 from reflect_otel.learning.lesson_index import LessonIndex
+from reflect_otel.learning.slices import iter_slices
 from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus
 from reflect_otel.ports import StoredVector, Succession, Vector, VectorIndex
 
 IndexFactory: TypeAlias = Callable[[int], VectorIndex]
 """Builds an empty index for vectors of so many dimensions."""
 
+_WRITTEN_AT_ONCE: Final = 16
+"""Adding a memory to two indexes takes some 50 µs."""
 
 SERVED: Final = frozenset({MemoryStatus.ACTIVE, MemoryStatus.MERGED})
 """Memories that are found: active ones for themselves, merged ones for the memory that speaks for them."""
@@ -64,6 +67,12 @@ class MemoryTable:
             self._embedders.pop(key, None)
             self._lessons.remove(*key)
             self._add(stored)
+
+    def write_all(self, stored: Sequence[StoredVector]) -> None:
+        """Do ``write`` for many, little by little."""
+        for piece in iter_slices(stored, _WRITTEN_AT_ONCE):
+            for item in piece:
+                self.write(item)
 
     def add_beside(self, stored: StoredVector) -> bool:
         """Let a memory also be found by another embedder's vector; False when the memory is not known here."""
@@ -119,6 +128,17 @@ class MemoryTable:
         """Forget a memory; unknown ones are ignored."""
         with self._writing:
             self._remove((project_id, memory_id))
+
+    def remove_all(self, project_id: str, memory_ids: Sequence[str]) -> None:
+        """Forget many memories: none of them is served any more at once, their vectors go little by little."""
+        keys = [(project_id, memory_id) for memory_id in memory_ids]
+        with self._writing:
+            for key in keys:
+                self._memories.pop(key, None)
+        for piece in iter_slices(keys):
+            with self._writing:
+                for key in piece:
+                    self._remove(key)
 
     def find(self, project_id: str, memory_id: str) -> Memory | None:
         """The memory of this id, if it is served; a merged one as it is."""

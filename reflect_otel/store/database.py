@@ -164,7 +164,7 @@ class Database:
         self._writer = self._new_session()
 
     def _checkpoint(self) -> None:
-        with self._usable():
+        with self._write_lock, self._usable():  # DuckDB refuses while a transaction writes, and lets none begin
             session = self._new_session()
             try:
                 session.run_script(f"checkpoint {CATALOG}")

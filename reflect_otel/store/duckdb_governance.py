@@ -45,6 +45,11 @@ class DuckDBGovernance:
         with self._database.read_once() as session:
             return governance_rows.find_memories_of(session, project_id, origin)
 
+    def find_kin(self, project_id: str, memory_ids: Sequence[str]) -> Sequence[Memory]:
+        """See ``GovernanceStore``."""
+        with self._database.read_once() as session:
+            return governance_rows.find_kin(session, project_id, memory_ids)
+
     def find_runs_of_author(self, project_id: str, author: str) -> Sequence[str]:
         """See ``GovernanceStore``."""
         with self._database.read_once() as session:
@@ -53,7 +58,7 @@ class DuckDBGovernance:
 
     def find_runs_served(self, project_id: str, memory_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """See ``GovernanceStore``."""
-        with self._database.read() as session:
+        with self._database.read_once() as session:
             return governance_rows.find_runs_served(session, project_id, memory_ids)
 
     def find_reviews(self, project_id: str, run_ids: Sequence[str]) -> Mapping[str, Sequence[Review]]:
@@ -82,6 +87,14 @@ class DuckDBGovernance:
         with self._database.read_once() as session:
             rows = session.fetch("count_memories_of_author", project_id=project_id, author=author, since_ns=since_ns)
         return int(rows[0][0])
+
+    def count_unworthy_by_project(
+        self, *, min_uses: int, min_utility: float, idle_before_ns: int
+    ) -> Mapping[str, int]:
+        """See ``GovernanceStore``."""
+        bounds = {"min_uses": min_uses, "min_utility": min_utility, "idle_before_ns": idle_before_ns}
+        with self._database.read_once() as session:
+            return {str(project_id): int(count) for project_id, count in session.fetch("count_unworthy", **bounds)}
 
     def find_unworthy_memories(
         self, project_id: str, *, min_uses: int, min_utility: float, idle_before_ns: int, limit: int

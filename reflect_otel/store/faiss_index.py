@@ -139,19 +139,26 @@ def _exact_products(rows: NDArray[np.float32], query: NDArray[np.float32]) -> ND
 
 
 class _SharedLock:
-    """Many readers or one writer; a waiting writer goes before new readers."""
+    """Many readers or one writer, in turns: neither can keep the other out, however many there are.
+
+    A waiting writer goes before new readers; readers that have waited for it go before the next writer.
+    """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.Lock())
         self._readers = 0
-        self._waiting = 0
+        self._waiting_readers = 0
+        self._waiting_writers = 0
         self._writing = False
+        self._turn = 0
 
     @contextmanager
     def shared(self) -> Iterator[None]:
         with self._changed:
-            self._changed.wait_for(lambda: not self._writing and not self._waiting)
-            self._readers += 1
+            if self._writing or self._waiting_writers:
+                self._wait_for_turn()
+            else:
+                self._readers += 1
         try:
             yield
         finally:
@@ -163,13 +170,31 @@ class _SharedLock:
     @contextmanager
     def alone(self) -> Iterator[None]:
         with self._changed:
-            self._waiting += 1
-            self._changed.wait_for(lambda: not self._writing and not self._readers)
-            self._waiting -= 1
+            self._waiting_writers += 1
+            try:
+                self._changed.wait_for(lambda: not self._writing and not self._readers)
+            finally:
+                self._waiting_writers -= 1
             self._writing = True
         try:
             yield
         finally:
             with self._changed:
                 self._writing = False
+                self._readers += self._waiting_readers  # from here on they hold it, awake or not
+                self._waiting_readers = 0
+                self._turn += 1
                 self._changed.notify_all()
+
+    def _wait_for_turn(self) -> None:
+        turn = self._turn
+        self._waiting_readers += 1
+        try:
+            self._changed.wait_for(lambda: self._turn != turn)
+        except BaseException:  # Ctrl-C in an embedding program
+            if self._turn == turn:
+                self._waiting_readers -= 1
+            else:
+                self._readers -= 1
+                self._changed.notify_all()
+            raise

@@ -11,12 +11,9 @@ from reflect_otel.model.governance import (
     build_late_member,
 )
 from reflect_otel.model.memory import Memory, MemoryStatus
-from reflect_otel.store.memory_rows import delete_memory, find_utility_events, read_memory, write_utility_events
-from reflect_otel.store.run_rows import find_run_ids
-from reflect_otel.store.servings import find_served
+from reflect_otel.store.memory_rows import delete_memory, read_memory, write_utility_events
 from reflect_otel.store.session import Row, Session
 from reflect_otel.store.telemetry import iter_pieces
-from reflect_otel.store.value_json import read_json
 
 _STANDING: Final = ("status_reason", "pinned", "utility", "uses", "passes", "alarm")
 _FOREVER: Final = 2**63 - 1
@@ -95,33 +92,16 @@ def find_memories_of(session: Session, project_id: str, origin: Origin) -> list[
     return [read_memory(row) for row in rows]
 
 
+def find_kin(session: Session, project_id: str, memory_ids: Sequence[str]) -> list[Memory]:
+    """The other memories that say the same as these, oldest first."""
+    return [read_memory(row) for row in session.fetch("find_kin", project_id=project_id, memory_ids=list(memory_ids))]
+
+
 def find_runs_served(session: Session, project_id: str, memory_ids: Sequence[str]) -> dict[str, list[str]]:
     """Runs that were served any of these memories, with those of them; also deleted runs that the ledger knows."""
-    asked = set(memory_ids)
-    found: dict[str, set[str]] = {}
-    for event in find_utility_events(session, project_id, memory_ids, []):
-        found.setdefault(event.run_id, set()).add(event.memory_id)
-    named = _find_naming(session, project_id, memory_ids)
-    for run_id, served in (*named.items(), *_find_noted(session, project_id, memory_ids).items()):
-        reached = asked.intersection(served)
-        if reached:
-            found.setdefault(run_id, set()).update(reached)
-    return {run_id: sorted(found[run_id]) for run_id in sorted(found)}
-
-
-def _find_naming(session: Session, project_id: str, memory_ids: Sequence[str]) -> dict[str, list[str]]:
-    rows = session.fetch("find_runs_naming_memories", project_id=project_id, memory_ids=list(memory_ids))
-    return {str(run_id): read_json(served) for run_id, served in rows}
-
-
-def _find_noted(session: Session, project_id: str, memory_ids: Sequence[str]) -> dict[str, list[str]]:
-    rows = session.fetch("find_servings_of_memories", project_id=project_id, memory_ids=list(memory_ids))
-    candidates = {str(run_id) for run_id, _ in rows if run_id}
-    traces = find_run_ids(session, project_id, {trace_id for _, trace_id in rows if trace_id})
-    candidates.update(run_id for run_ids in traces.values() for run_id in run_ids)
     found: dict[str, list[str]] = {}
-    for piece in iter_pieces(sorted(candidates)):
-        found |= find_served(session, project_id, piece)
+    for run_id, memory_id in session.fetch("find_runs_served", project_id=project_id, memory_ids=list(memory_ids)):
+        found.setdefault(run_id, []).append(memory_id)
     return found
 
 
@@ -145,27 +125,31 @@ def _write_members(
     members: Sequence[QuarantinedMemory],
     run_ids: Sequence[str],
 ) -> None:
-    if not (members or run_ids):
-        return
-    session.execute(
-        "insert_quarantine_members",
-        project_id=project_id,
-        quarantine_id=quarantine_id,
-        memory_id=[*(member.memory_id for member in members), *(None for _ in run_ids)],
-        run_id=[*(None for _ in members), *run_ids],
-        status=[*(member.status.value for member in members), *("" for _ in run_ids)],
-        reason=[*(member.reason for member in members), *("" for _ in run_ids)],
-    )
+    rows: list[tuple[str | None, str | None, str, str]] = [
+        (member.memory_id, None, member.status.value, member.reason) for member in members
+    ]
+    rows += [(None, run_id, "", "") for run_id in run_ids]
+    for piece in iter_pieces(rows):
+        memory_id, run_id, status, reason = map(list, zip(*piece, strict=True))
+        session.execute(
+            "insert_quarantine_members",
+            project_id=project_id,
+            quarantine_id=quarantine_id,
+            memory_id=memory_id,
+            run_id=run_id,
+            status=status,
+            reason=reason,
+        )
 
 
 def _write_standing(session: Session, project_id: str, memories: Sequence[Memory]) -> None:
-    if memories:
+    for piece in iter_pieces(memories):
         session.execute(
             "update_memories",
             project_id=project_id,
-            memory_id=[memory.id for memory in memories],
-            status=[memory.status.value for memory in memories],
-            **{name: [getattr(memory, name) for memory in memories] for name in _STANDING},
+            memory_id=[memory.id for memory in piece],
+            status=[memory.status.value for memory in piece],
+            **{name: [getattr(memory, name) for memory in piece] for name in _STANDING},
         )
 
 

@@ -46,7 +46,8 @@ class HalfVectors:
     def pop(self) -> None:
         """Forget the last row."""
         last = self._index.ntotal - 1
-        self._index.remove_ids(faiss.IDSelectorRange(last, last + 1))
+        self._index.codes.resize(last * self._index.code_size)  # remove_ids would look at every row
+        self._index.ntotal = last
 
     def find(self, query: NDArray[np.float32], wanted: int) -> NDArray[Any]:
         """Slots of rows among which the ``wanted`` with the largest inner products are for certain.

@@ -10,6 +10,7 @@ from reflect_otel.model.governance import MemoryFilter
 from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus, UtilityEvent
 from reflect_otel.ports import StoredVector, Vector
 from reflect_otel.store.session import Row, Session
+from reflect_otel.store.telemetry import iter_pieces
 from reflect_otel.store.value_json import read_json, write_json
 
 _MEMORY_COLUMNS: Final = (
@@ -174,8 +175,8 @@ def write_missing_vectors(session: Session, vectors: Sequence[StoredVector]) -> 
 def write_utility_events(session: Session, project_id: str, events: Iterable[UtilityEvent]) -> None:
     """Upsert ledger entries by (memory, run)."""
     distinct = list({(event.memory_id, event.run_id): event for event in events}.values())
-    if distinct:
-        columns = {name: [getattr(event, name) for event in distinct] for name in EVENT_FIELDS}
+    for piece in iter_pieces(distinct):
+        columns = {name: [getattr(event, name) for event in piece] for name in EVENT_FIELDS}
         session.execute("write_utility_events", project_id=project_id, **columns)
 
 

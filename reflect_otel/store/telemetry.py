@@ -162,7 +162,7 @@ def delete_traces(session: Session, project_id: str, trace_ids: Sequence[bytes])
 
 
 def iter_pieces(items: Iterable[_Item]) -> Iterator[tuple[_Item, ...]]:
-    """The items in tuples that are short enough for one ``in`` list."""
+    """The items in tuples that are short enough for one ``in`` list, or for the parameters of one statement."""
     listed = list(items)
     for start in range(0, len(listed), _LIST_LIMIT):
         yield tuple(listed[start : start + _LIST_LIMIT])

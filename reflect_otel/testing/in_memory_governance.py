@@ -76,6 +76,17 @@ class InMemoryGovernance(InMemoryVectors, ABC):
         found = [memory for memory in memories if _is_named(memory, origin)]
         return sorted(found, key=lambda memory: (memory.created_ns, memory.id))
 
+    def find_kin(self, project_id: str, memory_ids: Sequence[str]) -> Sequence[Memory]:
+        """See ``GovernanceStore``."""
+        asked = set(memory_ids)
+        with self._lock:
+            memories = self._of_project(project_id)
+        speakers = {memory.merged_into for memory in memories if memory.id in asked} - {""}
+        found = [memory for memory in memories if memory.merged_into in asked or memory.id in speakers]
+        return sorted(
+            (memory for memory in found if memory.id not in asked), key=lambda memory: (memory.created_ns, memory.id)
+        )
+
     def find_runs_of_author(self, project_id: str, author: str) -> Sequence[str]:
         """See ``GovernanceStore``."""
         with self._lock:
@@ -140,6 +151,20 @@ class InMemoryGovernance(InMemoryVectors, ABC):
         with self._lock:
             memories = self._of_project(project_id)
         return sum(memory.author == author and memory.created_ns > since_ns for memory in memories)
+
+    def count_unworthy_by_project(
+        self, *, min_uses: int, min_utility: float, idle_before_ns: int
+    ) -> Mapping[str, int]:
+        """See ``GovernanceStore``."""
+        with self._lock:
+            projects, most = sorted({project_id for project_id, _ in self._memories}), len(self._memories)
+        found = {
+            project_id: self.find_unworthy_memories(
+                project_id, min_uses=min_uses, min_utility=min_utility, idle_before_ns=idle_before_ns, limit=most
+            )
+            for project_id in projects
+        }
+        return {project_id: len(memories) for project_id, memories in found.items() if memories}
 
     def find_unworthy_memories(
         self, project_id: str, *, min_uses: int, min_utility: float, idle_before_ns: int, limit: int

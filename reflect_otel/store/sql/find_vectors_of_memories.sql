@@ -1,8 +1,13 @@
-select t.project_id, t.embedder_id, t.vector, c.vector, m.* exclude (project_id)
+with v as materialized (
+    select
+        memory_id, embedder_id, max(vector) filter (purpose = 'task') as task,
+        max(vector) filter (purpose = 'content') as content
+    from memory_vectors
+    where project_id = $project_id and memory_id in (select unnest($memory_ids::varchar[]))
+    group by memory_id, embedder_id
+)
+select m.project_id, v.embedder_id, v.task, v.content, m.* exclude (project_id)
 from memories m
-join memory_vectors t on t.project_id = m.project_id and t.memory_id = m.memory_id and t.purpose = 'task'
-left join memory_vectors c
-    on c.project_id = t.project_id and c.memory_id = t.memory_id
-    and c.embedder_id = t.embedder_id and c.purpose = 'content'
-where m.project_id = $project_id and m.memory_id in (select unnest($memory_ids::varchar[]))
-order by m.created_ns, m.memory_id, t.embedder_id
+join v on v.memory_id = m.memory_id
+where m.project_id = $project_id and m.memory_id in (select unnest($memory_ids::varchar[])) and v.task is not null
+order by m.created_ns, m.memory_id, v.embedder_id

@@ -119,6 +119,52 @@ class GovernanceConformance(StoreCase):
         only = MemoryFilter(kind=MemoryKind.CONTRAST, agent="x")
         assert [item.id for item in store.find_memories(PROJECT, only=only, before=None, limit=9)] == ["d"]
 
+    def test_kin_are_those_that_say_the_same(self, store: Store) -> None:
+        """What a memory is merged into and what is merged into it, not the memory itself."""
+        merged = {"merged_into": "a", "status": MemoryStatus.MERGED}
+        for memory in (
+            build_memory("a"),
+            build_memory("b", **merged),
+            build_memory("c", **merged),
+            build_memory("d"),
+        ):
+            store.write_memory(PROJECT, build_stored(memory))
+        for asked, kin in (("a", "bc"), ("b", "a"), ("ab", "c"), ("abcd", ""), ("d", ""), ("", ""), ("x", "")):
+            assert [memory.id for memory in store.find_kin(PROJECT, list(asked))] == list(kin)
+        assert list(store.find_kin(OTHER_PROJECT, ["a"])) == []
+
+    def test_unworthy_memories_are_counted_as_they_are_found(self, store: Store) -> None:
+        """By project; what is pinned, restored or not active is none of them."""
+        failing = {"uses": 5, "utility": 0.1, "created_ns": 50}
+        for project, memory in (
+            (PROJECT, build_memory("failing", **failing)),
+            (PROJECT, build_memory("idle", created_ns=1)),
+            (PROJECT, build_memory("pinned", pinned=True, **failing)),
+            (PROJECT, build_memory("archived", status=MemoryStatus.ARCHIVED, **failing)),
+            (PROJECT, build_memory("restored", status_reason="restored by hand", **failing)),
+            (OTHER_PROJECT, build_memory("well", uses=5, utility=0.25, created_ns=50)),
+        ):
+            store.write_memory(project, replace(build_stored(memory), project_id=project))
+        counts = store.count_unworthy_by_project(min_uses=5, min_utility=0.25, idle_before_ns=9)
+        assert counts == {PROJECT: 2}
+        found = store.find_unworthy_memories(PROJECT, min_uses=5, min_utility=0.25, idle_before_ns=9, limit=9)
+        assert [memory.id for memory in found] == ["idle", "failing"]
+
+    def test_runs_are_found_by_what_they_were_served_beside_ids_that_are_no_text(self, store: Store) -> None:
+        """Whatever a sender names beside it, a memory is found by its id."""
+        write_run(store, "r", served_memory_ids=("a", "b\ud800", 'c"d', "e"))
+        assert store.find_runs_served(PROJECT, ["a", "e", "c", "d"]) == {"r": ["a", "e"]}
+
+    def test_a_large_change_is_read_back_whole(self, store: Store) -> None:
+        """More members, memories and ledger entries than one statement takes."""
+        names = [f"m{number:04}" for number in range(1200)]
+        runs = tuple(f"r{number:04}" for number in range(700))
+        opened = replace(_HELD, members=tuple(QuarantinedMemory(memory_id=name) for name in names), run_ids=runs)
+        events = [UtilityEvent(memory_id=name, run_id="r", reward=1.0) for name in names]
+        store.write_change(PROJECT, GovernanceChange(opened=opened, events=events))
+        assert list(store.find_quarantines(PROJECT)) == [opened]
+        assert list(store.find_utility_events(PROJECT, run_ids=["r"])) == events
+
     def test_a_deleted_memory_leaves_no_trace(self, store: Store) -> None:
         """Neither vectors nor ledger nor membership."""
         store.write_memory(PROJECT, build_stored(build_memory("a")))

@@ -2,6 +2,8 @@
 
 import math
 import random
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -101,6 +103,27 @@ class VectorIndexConformance:
             looks = [pool.submit(look, number) for number in range(2)]
         assert all(change.exception() is None for change in changes)
         assert {round(cosine, 5) for look in looks for cosine in look.result()} == {1.0}
+
+    def test_searches_and_changes_have_their_turns(self, index: VectorIndex) -> None:
+        """Neither waits for the end of the other, however many there are of it."""
+        index.add("anchor", _axis(0))
+        over = threading.Event()
+
+        def go_on(act: Callable[[], object]) -> None:
+            while not over.is_set():
+                act()
+
+        def change() -> None:
+            index.add("b", _axis(1))
+            index.remove("b")
+
+        with ThreadPoolExecutor(4) as pool:
+            others = [pool.submit(go_on, act) for act in (change, lambda: index.search(_axis(0), 9))]
+            for act in (change, lambda: index.search(_axis(0), 9)):
+                for _ in range(50):
+                    act()
+            over.set()
+        assert [other.exception() for other in others] == [None, None]
 
 
 def _axis(at: int) -> list[float]:

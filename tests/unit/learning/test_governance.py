@@ -299,6 +299,24 @@ def test_an_untried_memory_does_not_take_the_place_of_a_pinned_one(world):
     assert {memory.id for memory in world.augment(REFUND, max_injected=2).memories} == {pinned.id, untried.id}
 
 
+@pytest.mark.parametrize("act", ["pin", "quarantine and release", "unrelated quarantine"])
+def test_a_merged_memory_keeps_its_key_through_what_is_done_to_it(world, act):
+    speaker = world.learn("s", REFUND, "fail", "Look up the order before anything is refunded.")
+    merged = world.learn("t", FLIGHT, "fail", "Look up the order before anything is refunded.")
+    assert statuses(world, speaker, merged) == ["active", "merged"]
+    governance = govern(world)
+    if act == "pin":
+        governance.update_memories(PROJECT, [merged.id], MemoryAction.PIN, "")
+    else:
+        origin = Origin(memory_ids=(speaker.id,)) if act == "quarantine and release" else Origin(run_ids=("t",))
+        held = governance.quarantine(PROJECT, origin, "")
+        assert world.augment(FLIGHT).memories == ()
+        governance.release(PROJECT, held.id)
+    assert [memory.id for memory in world.augment(FLIGHT).memories] == [speaker.id]
+    world.open_table()
+    assert [memory.id for memory in world.augment(FLIGHT).memories] == [speaker.id]
+
+
 # --- what is archived and rationed ----------------------------------------------------------------------
 
 

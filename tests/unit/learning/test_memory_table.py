@@ -95,3 +95,18 @@ def test_readers_see_whole_memories_while_writers_write(shelf):
     for reader in readers:
         reader.join()
     assert not faults
+
+
+def test_many_are_taken_out_at_once_and_may_come_back(shelf):
+    memories = [shelf.put(f"m{number}", 0.5 + number / 1000) for number in range(200)]
+    shelf.put("theirs", 0.9, project="q")
+    shelf.table.remove_all("p", [*(memory.id for memory in memories[:150]), "never there"])
+    assert {memory_id for memory_id, _ in found(shelf, limit=200)} == {memory.id for memory in memories[150:]}
+    assert shelf.table.count("p", "plane@1") == 50
+    assert found(shelf, project="q") == [("theirs", 0.9)]
+    back = [
+        StoredVector(project_id="p", memory=memory, task_vector=at_cosine(0.9), embedder_id="plane@1")
+        for memory in memories[:150]
+    ]
+    shelf.table.write_all(back)
+    assert shelf.table.count("p", "plane@1") == 200
