@@ -44,7 +44,7 @@ class MemoryTable:
     def __init__(self, build_index: IndexFactory) -> None:
         self._build_index = build_index
         self._writing = threading.Lock()
-        self._memories: dict[tuple[str, str], Memory] = {}
+        self._memories: dict[str, dict[str, Memory]] = {}  # of each project by id
         self._embedders: dict[tuple[str, str], frozenset[str]] = {}
         self._indexes: dict[tuple[str, str], VectorIndex] = {}
         self._lessons = LessonIndex(build_index)
@@ -78,7 +78,7 @@ class MemoryTable:
         """Let a memory also be found by another embedder's vector; False when the memory is not known here."""
         key = (stored.project_id, stored.memory.id)
         with self._writing:
-            memory = self._memories.get(key)
+            memory = self.find(*key)
             if memory is None:
                 return False
             self._add(replace(stored, memory=memory))
@@ -96,33 +96,33 @@ class MemoryTable:
 
     def write_utility(self, project_id: str, memory: Memory) -> None:
         """Replace what is known about a memory but not its vector; unknown ones are ignored."""
-        key = (project_id, memory.id)
         with self._writing:
-            if key not in self._memories:
+            known = self.find(project_id, memory.id)
+            if known is None:
                 return
             if memory.status in SERVED:
-                served_ns = max(memory.last_served_ns, self._memories[key].last_served_ns)
-                self._memories[key] = replace(memory, last_served_ns=served_ns)
+                served_ns = max(memory.last_served_ns, known.last_served_ns)
+                self._memories[project_id][memory.id] = replace(memory, last_served_ns=served_ns)
             else:
-                self._remove(key)
+                self._remove((project_id, memory.id))
 
     def write_succession(self, project_id: str, succession: Succession) -> None:
         """Follow what becomes of memories that lost who spoke for them; those not known here are ignored."""
         with self._writing:
             for memory, content_vector in succession.resettled:
-                key = (project_id, memory.id)
-                if key not in self._memories:
+                if self.find(project_id, memory.id) is None:
                     continue
-                self._memories[key] = memory
+                self._memories[project_id][memory.id] = memory
                 if content_vector is not None and memory.status is MemoryStatus.ACTIVE:
                     self._lessons.add(project_id, succession.embedder_id, memory, content_vector)
 
     def note_served(self, project_id: str, memory_ids: Iterable[str], served_ns: int) -> None:
         """Remember when memories were last served; unknown ones are ignored."""
         with self._writing:
-            for key in ((project_id, memory_id) for memory_id in memory_ids):
-                if key in self._memories:
-                    self._memories[key] = replace(self._memories[key], last_served_ns=served_ns)
+            memories = self._memories.get(project_id, {})
+            for memory_id in memory_ids:
+                if memory_id in memories:
+                    memories[memory_id] = replace(memories[memory_id], last_served_ns=served_ns)
 
     def remove(self, project_id: str, memory_id: str) -> None:
         """Forget a memory; unknown ones are ignored."""
@@ -142,7 +142,7 @@ class MemoryTable:
 
     def find(self, project_id: str, memory_id: str) -> Memory | None:
         """The memory of this id, if it is served; a merged one as it is."""
-        return self._memories.get((project_id, memory_id))
+        return self._memories.get(project_id, {}).get(memory_id)
 
     def count(self, project_id: str, embedder_id: str) -> int:
         """By how many keys of the project this embedder finds memories."""
@@ -162,12 +162,12 @@ class MemoryTable:
         return self._read_neighbours(project_id, found)
 
     def _read_neighbours(self, project_id: str, found: Iterable[tuple[str, float]]) -> list[Neighbour]:
-        find = self._memories.get
+        find = self._memories.get(project_id, {}).get
         neighbours: list[Neighbour] = []
         for memory_id, cosine in found:
-            memory = find((project_id, memory_id))
+            memory = find(memory_id)
             if memory is not None and memory.merged_into:
-                memory = find((project_id, memory.merged_into))
+                memory = find(memory.merged_into)
             if memory is not None:
                 neighbours.append(Neighbour(memory, cosine))
         return neighbours
@@ -184,13 +184,13 @@ class MemoryTable:
         if stored.memory.status not in SERVED:
             self._remove(key)
             return
-        self._memories[key] = stored.memory
+        self._memories.setdefault(stored.project_id, {})[stored.memory.id] = stored.memory
         self._index(stored).add(stored.memory.id, stored.task_vector)
         if stored.content_vector is not None and stored.memory.status is MemoryStatus.ACTIVE:
             self._lessons.add(stored.project_id, stored.embedder_id, stored.memory, stored.content_vector)
 
     def _remove(self, key: tuple[str, str]) -> None:
-        self._memories.pop(key, None)
+        self._memories.get(key[0], {}).pop(key[1], None)
         self._lessons.remove(*key)
         for embedder_id in self._embedders.pop(key, frozenset()):
             index = self._indexes.get((key[0], embedder_id))

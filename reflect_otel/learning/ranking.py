@@ -6,6 +6,7 @@ whoever plants a memory right on the task gains no rank by it. Guards: a memory 
 mostly failed is left out, and at most one untried memory is injected at a time.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -49,17 +50,24 @@ class Candidate(NamedTuple):
         return replace(self.memory, similarity=self.cosine, score=self.score, utility=self.utility)
 
 
-def build_candidate(item: Neighbour, lambda_: float, gate: float, now_ns: int) -> Candidate:
-    """A neighbour with its score at ``now_ns``; ``gate`` is that of the embedder that measured its cosine."""
-    closeness = build_closeness(item.cosine, gate)
-    utility = build_present_utility(item.memory, now_ns)
-    score = lambda_ * closeness + (1 - lambda_) * utility
-    return Candidate(item.memory, min(1.0, max(-1.0, item.cosine)), closeness, utility, score)
+def build_candidates(near: Iterable[Neighbour], lambda_: float, gate: float, now_ns: int) -> list[Candidate]:
+    """Neighbours with their scores at ``now_ns``; ``gate`` is that of the embedder that measured their cosines."""
+    near_cosine = build_near_cosine(gate)
+    candidates = []
+    for memory, cosine in near:
+        closeness = build_closeness(cosine, gate, near_cosine)
+        utility = build_present_utility(memory, now_ns)
+        score = lambda_ * closeness + (1 - lambda_) * utility
+        similarity = cosine if -1.0 <= cosine <= 1.0 else math.copysign(1.0, cosine)
+        candidates.append(Candidate(memory, similarity, closeness, utility, score))
+    return candidates
 
 
-def build_closeness(cosine: float, gate: float) -> float:
+def build_closeness(cosine: float, gate: float, near_cosine: float) -> float:
     """The cosine on a scale where the gate is 0 and the near cosine is 1, clipped to [0, 1]."""
-    return min(1.0, max(0.0, (cosine - gate) / (build_near_cosine(gate) - gate)))
+    if cosine <= gate:
+        return 0.0
+    return 1.0 if cosine >= near_cosine else (cosine - gate) / (near_cosine - gate)
 
 
 def rank(pool: Iterable[Candidate]) -> list[Candidate]:
@@ -136,7 +144,9 @@ def distinct_texts(near: Sequence[Neighbour]) -> list[Neighbour]:
     """One neighbour per reflection text: the one with most uses, then the nearest."""
     best: dict[str, Neighbour] = {}
     for item in near:
-        rival = best.get(item.memory.reflection)
-        if rival is None or item.memory.uses > rival.memory.uses:
+        rival = best.setdefault(item.memory.reflection, item)
+        if rival is not item and item.memory.uses > rival.memory.uses:
             best[item.memory.reflection] = item
+    if len(best) == len(near):
+        return list(near)
     return sorted(best.values(), key=lambda item: -item.cosine)

@@ -14,7 +14,7 @@ from reflect_otel.learning.augmentation import build_notes
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.query_embeddings import QueryEmbeddings
 from reflect_otel.learning.ranking import (
-    build_candidate,
+    build_candidates,
     distinct_texts,
     diversify,
     guard,
@@ -158,7 +158,7 @@ class Retriever:
                 break
             reach *= 4
         now_ns = self._clock()
-        candidates = [build_candidate(item, options.lambda_, query.gate, now_ns) for item in wanted[:pool]]
+        candidates = build_candidates(wanted[:pool], options.lambda_, query.gate, now_ns)
         return Recall(near, candidates, query.embedder_id, query.gate, floor, now_ns)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from reflect_otel.learning import ranking
 from reflect_otel.learning.augmentation import Notes
 from reflect_otel.learning.memory_table import Neighbour
-from reflect_otel.learning.ranking import build_candidate, build_closeness, judge
+from reflect_otel.learning.ranking import build_candidates, judge
 from reflect_otel.model.explanation import Candidate, Explanation, LeftOut
 from reflect_otel.model.memory import RetrievalOptions
 
@@ -99,12 +99,9 @@ def _explain_others(recall: Recall, options: RetrievalOptions) -> list[Candidate
             return LeftOut.METADATA
         return LeftOut.SAME_TEXT if item.memory.reflection in texts else LeftOut.BEYOND_POOL
 
+    others = [item for item in recall.near if item.memory.id not in pooled]
+    scored = build_candidates(others, options.lambda_, recall.gate, recall.now_ns)
     return [
-        Candidate(
-            memory=build_candidate(item, options.lambda_, recall.gate, recall.now_ns).build_memory(),
-            closeness=build_closeness(item.cosine, recall.gate),
-            left_out=find_reason(item),
-        )
-        for item in recall.near
-        if item.memory.id not in pooled
+        Candidate(memory=candidate.build_memory(), closeness=candidate.closeness, left_out=find_reason(item))
+        for item, candidate in zip(others, scored, strict=True)
     ]

@@ -20,6 +20,18 @@ _EXACT_INTEGER: Final = 2**53
 _MAX_INT32: Final = 2**31 - 1
 _MAX_INT64: Final = 2**63 - 1
 
+_RARE_TEXTS: Final = (
+    "created_from",
+    "agent",
+    "merged_into",
+    "author",
+    "status_reason",
+    "alarm",
+    "reflector",
+    "contrasted_with",
+)
+"""Fields of a memory that most memories leave empty: setting them all would cost twice the rest."""
+
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -38,10 +50,11 @@ _KINDS: Final = build_numbers(wire.MemoryKind, "MEMORY_KIND", MemoryKind)
 # --- from the wire ----------------------------------------------------------------------------------------
 def read_options(options: wire.RetrievalOptions) -> RetrievalOptions:
     """Retrieval options; what the caller left out keeps its default."""
-    given: dict[str, Any] = {"metadata_filter": dict(options.metadata_filter)}
-    for name in ("limit", "lambda", "similarity_threshold", "mmr_lambda", "max_injected"):
-        if options.HasField(name):
-            given["lambda_" if name == "lambda" else name] = getattr(options, name)
+    given: dict[str, Any] = {field.name: value for field, value in options.ListFields()}
+    if "lambda" in given:
+        given["lambda_"] = given.pop("lambda")
+    if "metadata_filter" in given:
+        given["metadata_filter"] = dict(given["metadata_filter"])
     return RetrievalOptions(**given)
 
 
@@ -180,20 +193,17 @@ def build_memory(memory: Memory) -> wire.Memory:
         passes=_int32(memory.passes),
         similarity=memory.similarity,
         score=memory.score,
-        created_from=build_text(memory.created_from),
         create_time=build_timestamp(memory.created_ns),
-        status=memory.status.value,
-        metadata=_pairs(memory.metadata),
-        agent=build_text(memory.agent),
-        pinned=memory.pinned,
-        merged_into=build_text(memory.merged_into),
         last_served_time=build_timestamp(memory.last_served_ns),
-        author=build_text(memory.author),
-        status_reason=build_text(memory.status_reason),
-        alarm=build_text(memory.alarm),
-        reflector=build_text(memory.reflector),
-        contrasted_with=build_text(memory.contrasted_with),
+        status=memory.status.value,
+        pinned=memory.pinned,
     )
+    for name in _RARE_TEXTS:
+        text = getattr(memory, name)
+        if text:
+            setattr(message, name, build_text(text))
+    if memory.metadata:
+        message.metadata.update(_pairs(memory.metadata))
     if memory.success is not None:
         message.success = memory.success
     return message

@@ -46,9 +46,11 @@ def build_service_handler(operations: Operations, authenticator: Authenticator) 
 def _build_handler(
     descriptor: MethodDescriptor, method: Callable[[Call, Any], Any], authenticator: Authenticator
 ) -> "grpc.RpcMethodHandler[Any, Any]":
+    build_request = GetMessageClass(descriptor.input_type)
+
     def answer(body: bytes, context: grpc.ServicerContext) -> Any:
         try:
-            call, request = _open_call(context, authenticator), _parse(descriptor, body)
+            call, request = _open_call(context, authenticator), _parse(build_request(), body)
             with open_memory_span(descriptor.name, call, request, lambda: _read_traceparent(context)) as describe:
                 return describe(method(call, request))
         except Exception as error:  # noqa: BLE001 - every error leaves as a status, logged there
@@ -56,7 +58,7 @@ def _build_handler(
 
     def stream(body: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
         try:
-            yield from method(_open_call(context, authenticator), _parse(descriptor, body))
+            yield from method(_open_call(context, authenticator), _parse(build_request(), body))
         except Exception as error:  # noqa: BLE001 - every error leaves as a status, logged there
             abort(context, error)
 
@@ -103,13 +105,12 @@ def _run_at_end(context: Any, callback: Callable[[], None]) -> None:
         callback()
 
 
-def _parse(descriptor: MethodDescriptor, body: bytes) -> Message:
-    request = GetMessageClass(descriptor.input_type)()
+def _parse(request: Message, body: bytes) -> Message:
     try:
         request.ParseFromString(body)
     except DecodeError:
         raise InvalidArgument(
-            f"the request is not a {descriptor.input_type.full_name} message; generate the client from reflect.proto"
+            f"the request is not a {request.DESCRIPTOR.full_name} message; generate the client from reflect.proto"
         ) from None
     return request
 

@@ -17,7 +17,7 @@ LARGEST: Final = float(np.finfo(np.float16).max)
 
 _SUMMING: Final = 1e-5
 """More than float32 sums of the products of unit vectors can be off."""
-_SPARE: Final = 24
+_SPARE: Final = 12
 
 
 class HalfVectors:

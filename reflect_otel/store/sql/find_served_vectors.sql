@@ -5,4 +5,4 @@ left join memory_vectors c
     on c.project_id = t.project_id and c.memory_id = t.memory_id
     and c.embedder_id = t.embedder_id and c.purpose = 'content' and m.status = 'active'
 where m.status in ('active', 'merged')
-order by m.created_ns, m.memory_id, t.embedder_id
+order by m.project_id, m.created_ns, m.memory_id, t.embedder_id

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.learning.ranking import build_closeness
+from reflect_otel.model.explanation import build_near_cosine
 from reflect_otel.model.memory import MemoryKind, RetrievalOptions
 from reflect_otel.model.notes import strip_notes
 from reflect_otel.ports import Settings
@@ -64,15 +65,16 @@ def test_the_score_blends_the_rescaled_cosine_with_the_utility(lambda_, cosine, 
     shelf = Shelf()
     shelf.put("m", cosine, utility=utility)
     (memory,) = shelf.retriever.find_memories("p", "task", replace(ALL, lambda_=lambda_))
-    closeness = build_closeness(memory.similarity, 0.2)
+    closeness = build_closeness(memory.similarity, 0.2, build_near_cosine(0.2))
     assert memory.similarity == pytest.approx(cosine, abs=1e-4)
     assert memory.score == pytest.approx(lambda_ * closeness + (1 - lambda_) * utility, abs=1e-6)
     assert 0.0 <= memory.score <= 1.0
 
 
 def test_closeness_runs_from_the_gate_to_three_fifths_of_the_way_to_identity():
-    assert [build_closeness(cosine, 0.2) for cosine in (-1.0, 0.2, 0.69, 1.0)] == [0.0, 0.0, 1.0, 1.0]
-    assert build_closeness(0.44, 0.2) == pytest.approx(0.5)
+    near = build_near_cosine(0.2)
+    assert [build_closeness(cosine, 0.2, near) for cosine in (-1.0, 0.2, 0.69, 1.0)] == [0.0, 0.0, 1.0, 1.0]
+    assert build_closeness(0.44, 0.2, near) == pytest.approx(0.5)
 
 
 def test_a_memory_planted_right_on_the_task_does_not_outrank_one_that_is_near_and_proven(shelf):
