@@ -36,5 +36,6 @@ def sender(service):
 
 @pytest.fixture
 def client(service):
-    with ReflectClient(base_url=service.url) as client:
+    # what comes back is looked at, not when: the default of 0.3 s has tests of its own
+    with ReflectClient(base_url=service.url, augment_timeout=30) as client:
         yield client

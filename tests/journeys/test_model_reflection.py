@@ -62,7 +62,7 @@ def test_a_lesson_of_the_model_is_served_to_the_next_task_and_shown_with_its_wri
     with ScriptedLLM(scripted) as llm:
         service = start(llm)
         run_id = send(service, **{"reflect.review.result": "fail"})
-        with ReflectClient(base_url=service.url) as client:
+        with ReflectClient(base_url=service.url, augment_timeout=30) as client:
             trace = client.wait_for_trace(run_id, require_reviewed=True)
             assert (trace.reflector, trace.reflection_note) == ("openai gpt-test", None)
             assert client.get_memory(trace.created_memory_id).reflector == "openai gpt-test"

@@ -91,5 +91,5 @@ def test_the_former_model_serves_while_another_one_is_unreachable(service, clien
         "openai:text-embedding-3-small@1536",
     )
     assert "REFLECT_EMBEDDING_DIMENSIONS=512" in status["embedding_error"]
-    with ReflectClient(base_url=service.url) as again:
+    with ReflectClient(base_url=service.url, augment_timeout=30) as again:
         assert LESSON in again.augment_with_memories(TASK).augmented_task
