@@ -16,7 +16,8 @@ from reflect_otel.model.notes import NOTES_END, NOTES_START, strip_notes
 
 __all__ = ["Notes", "build_notes", "neutralise", "render", "strip_notes"]
 
-CHARACTERS_PER_TOKEN: Final = 4
+BYTES_PER_TOKEN: Final = 4
+"""Of UTF-8, as in byte-pair encodings: four letters of English, but little more than one character of Chinese."""
 BLOCK_BUDGET_TOKENS: Final = 600
 NOTE_BUDGET_TOKENS: Final = 180
 SHORTEST_CUT_TOKENS: Final = 60
@@ -27,6 +28,10 @@ _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\
     chr(point) for first, last in ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF)) for point in range(first, last + 1)
 }
 """Characters without a glyph that are neither controls nor format characters by category."""
+
+_CUT: Final = "…"
+_SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[。।؟۔]|(?<=[^\x00-\x7f])[!?]")
+"""Scripts that put no space behind a sentence have marks of their own; NFKC has made some of these ``!`` and ``?``."""
 
 _BRACKETS: Final = str.maketrans("[]", "⟦⟧")
 _REWRITES: Final = tuple(
@@ -60,19 +65,19 @@ def render(task: str, memories: Sequence[Memory]) -> str:
 
 
 def build_notes(memories: Sequence[Memory]) -> Notes:
-    """The notes block for these memories, best first, within ``BLOCK_BUDGET_TOKENS`` (four characters a token).
+    """The notes block for these memories, best first, within ``BLOCK_BUDGET_TOKENS`` (four bytes a token).
 
     A note is cut at the end of a sentence; one that would have to be cut below ``SHORTEST_CUT_TOKENS`` is left out.
     Pitfalls stand after strategies.
     """
-    left = BLOCK_BUDGET_TOKENS * CHARACTERS_PER_TOKEN - len(NOTES_START) - len(NOTES_END) - 1
+    left = BLOCK_BUDGET_TOKENS * BYTES_PER_TOKEN - len(NOTES_START) - len(NOTES_END) - 1
     fitting: list[tuple[Memory, str]] = []
     for memory in memories:
         overhead = len(_label(len(memories), memory)) + 2
-        text = _fit(neutralise(memory.reflection), min(NOTE_BUDGET_TOKENS * CHARACTERS_PER_TOKEN, left) - overhead)
+        text = _fit(neutralise(memory.reflection), min(NOTE_BUDGET_TOKENS * BYTES_PER_TOKEN, left) - overhead)
         if text:
             fitting.append((memory, text))
-            left -= len(text) + overhead
+            left -= _size(text) + overhead
     fitting.sort(key=lambda item: item[0].kind is MemoryKind.PITFALL)
     lines = [f"{_label(number, memory)} {text}" for number, (memory, text) in enumerate(fitting, 1)]
     if not lines:
@@ -110,16 +115,26 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _fit(text: str, characters: int) -> str:
-    """The text in at most so many characters, cut at a sentence end or else a word; empty if too little is left."""
-    if len(text) <= characters:
+def _fit(text: str, size: int) -> str:
+    """The text in at most so many bytes, cut at a sentence end or else a word; empty if too little is left."""
+    if _size(text) <= size:
         return text
-    shortest = SHORTEST_CUT_TOKENS * CHARACTERS_PER_TOKEN
-    if characters < shortest:
+    shortest = SHORTEST_CUT_TOKENS * BYTES_PER_TOKEN
+    if size < shortest:
         return ""
-    ends = [match.end() for match in re.finditer(r"[.!?。！？](?=\s|$)", text[:characters])]
-    if ends and ends[-1] >= shortest:
-        return text[: ends[-1]]
-    head = text[: characters - 1]
-    word_end = head.rfind(" ")
-    return head[: word_end if word_end >= shortest else None] + "…"
+    head = _first_bytes(text, size)
+    ends = [match.end() for match in _SENTENCE_END.finditer(text) if match.end() <= len(head)]
+    if ends and _size(head[: ends[-1]]) >= shortest:
+        return head[: ends[-1]]
+    head = _first_bytes(text, size - _size(_CUT))
+    word = head[: head.rfind(" ")] if " " in head else ""
+    return (word if _size(word) >= shortest else head) + _CUT
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _first_bytes(text: str, size: int) -> str:
+    """As much of the start as fits, no character cut in two."""
+    return text.encode()[:size].decode(errors="ignore")

@@ -101,17 +101,33 @@ def test_hostile_texts_joined_do_not_break_out_either(text):
     assert_contained("task", render("task", memories), build_notes(memories).memories)
 
 
-@given(st.lists(st.text("ab. ", min_size=1, max_size=3000), max_size=8))
-def test_the_block_keeps_to_its_budget_and_so_does_every_note(texts):
+@given(st.lists(st.text("ab. 退款。é🎫", min_size=1, max_size=3000), max_size=8))
+@example(["退款前请先确认订单号" * 200] * 4)
+def test_the_block_keeps_to_its_budget_of_four_bytes_a_token_and_so_does_every_note(texts):
     notes = build_notes([memory(text) for text in texts])
-    assert len(notes.text) <= 600 * 4
-    assert all(len(line) <= 180 * 4 for line in notes.text.splitlines())
+    assert len(notes.text.encode()) <= 600 * 4
+    assert all(len(line.encode()) <= 180 * 4 for line in notes.text.splitlines())
 
 
 def test_a_long_note_is_cut_at_the_end_of_a_sentence():
     line = build_notes([memory("One sentence with some words. " * 60)]).text.splitlines()[1]
     assert line.endswith("words.")
     assert 600 < len(line) <= 720
+
+
+@pytest.mark.parametrize("sentence", ["退款前请先确认订单号。", "先问清楚是哪一张订单!", "まず注文番号を確認する。"])
+def test_a_long_note_without_spaces_is_cut_at_the_end_of_a_sentence_too(sentence):
+    line = build_notes([memory(sentence * 200)]).text.splitlines()[1]
+    assert line.endswith(sentence)
+    assert 600 < len(line.encode()) <= 720
+
+
+def test_a_point_within_a_number_is_no_end_of_a_sentence():
+    text = "Ask for the version number and compare it with the one that is installed first. " * 8
+    room = 720 - len("[M1 strategy, new] ") - len("\n")
+    line = build_notes([memory(f"{text:x<{room - 2}}1.25 and so on.")]).text.splitlines()[1]
+    assert line.endswith(".")
+    assert not line.endswith("1.")
 
 
 def test_a_note_that_would_be_cut_too_short_is_left_out_and_not_reported_as_served():
