@@ -1,4 +1,4 @@
-"""The whole command surface on one page: options and help here, the work in ``collector_plugin.commands``.
+"""The command line: options and help here and in ``cli_*``, the work in ``collector_plugin.commands``.
 
 Each command imports what it needs when it runs, so that ``--help`` and ``read`` start in a moment.
 """
@@ -15,14 +15,13 @@ from collector_plugin.cli_options import (
     DEFAULT_ENDPOINT,
     DEFAULT_PROJECT,
     ApiKey,
-    AsTrajectory,
     Endpoint,
     Json,
-    Limit,
     Project,
     examples,
 )
 from collector_plugin.cli_projects import LIFT_EXAMPLES, lift, settings_app
+from collector_plugin.cli_runs import add_runs
 from collector_plugin.exit_codes import ExitCode, exit_code_help
 from reflect_otel import __version__
 
@@ -35,10 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-add_governance(app)
-app.add_typer(settings_app, name="settings")
-app.add_typer(models_app, name="models")
-app.command(epilog=LIFT_EXAMPLES)(lift)
 
 
 def _show_version(asked: bool) -> None:
@@ -187,145 +182,17 @@ def demo(
 
 @app.command(
     epilog=examples(
-        "reflect-otel runs",
-        "reflect-otel runs --status pending --agent support --json",
-    )
-)
-def runs(
-    status: Annotated[
-        Literal["any", "pending", "reviewed"], typer.Option(help="Only runs of this review status.")
-    ] = "any",
-    agent: Annotated[str | None, typer.Option(help="Only runs of this agent.")] = None,
-    session: Annotated[str | None, typer.Option(help="Only runs of this conversation.")] = None,
-    limit: Limit = 50,
-    json: Json = False,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    api_key: ApiKey = None,
-    project: Project = DEFAULT_PROJECT,
-) -> None:
-    """List runs, newest first."""
-    from collector_plugin.commands.connection import Connection
-    from collector_plugin.commands.runs import run_runs
-
-    wanted = None if status == "any" else status
-    run_runs(Connection(endpoint, api_key, project), wanted, agent, session, limit, as_json=json)
-
-
-@app.command(
-    epilog=examples(
-        "reflect-otel run 5896a51f0dabc5ee82ea6b6a9ea296e4",
-        "reflect-otel run my-run-7 --json",
-        "reflect-otel run my-run-7 --trajectory > trajectory.json",
-    )
-)
-def run(
-    run_id: Annotated[str, typer.Argument(metavar="ID", help="Run id or W3C trace id.")],
-    trajectory: AsTrajectory = False,
-    json: Json = False,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    api_key: ApiKey = None,
-    project: Project = DEFAULT_PROJECT,
-) -> None:
-    """Show one run: conversation, review, what was learned."""
-    from collector_plugin.commands.connection import Connection
-    from collector_plugin.commands.runs import run_run
-    from collector_plugin.commands.sessions import run_trajectory
-
-    connection = Connection(endpoint, api_key, project)
-    if trajectory:
-        run_trajectory(connection, trace_id=run_id)
-    else:
-        run_run(connection, run_id, as_json=json)
-
-
-@app.command(
-    epilog=examples(
-        "reflect-otel session conv-1042",
-        "reflect-otel session conv-1042 --json",
-        "reflect-otel session conv-1042 --trajectory > trajectory.json",
-    )
-)
-def session(
-    session_id: Annotated[str, typer.Argument(metavar="ID", help="Conversation id, as the agent sent it.")],
-    trajectory: AsTrajectory = False,
-    json: Json = False,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    api_key: ApiKey = None,
-    project: Project = DEFAULT_PROJECT,
-) -> None:
-    """Show one conversation over all its runs."""
-    from collector_plugin.commands.connection import Connection
-    from collector_plugin.commands.sessions import run_session, run_trajectory
-
-    connection = Connection(endpoint, api_key, project)
-    if trajectory:
-        run_trajectory(connection, session_id=session_id)
-    else:
-        run_session(connection, session_id, as_json=json)
-
-
-@app.command(
-    epilog=examples(
-        "reflect-otel review my-run-7 --result pass",
-        "reflect-otel review my-run-7 --result fail --feedback 'cancelled without asking first'",
-    )
-)
-def review(
-    run_id: Annotated[str, typer.Argument(metavar="ID", help="Run id or W3C trace id.")],
-    result: Annotated[str, typer.Option(metavar="pass|fail", help="The verdict.")],
-    feedback: Annotated[
-        str | None, typer.Option(help="Why, in words; specific feedback makes better memories.")
-    ] = None,
-    score: Annotated[
-        float | None, typer.Option(help="Graded verdict in 0..1. Default: 1 for pass, 0 for fail.")
-    ] = None,
-    json: Json = False,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    api_key: ApiKey = None,
-    project: Project = DEFAULT_PROJECT,
-) -> None:
-    """Judge a run; the service learns from it before this returns."""
-    from collector_plugin.commands.connection import Connection
-    from collector_plugin.commands.runs import run_review
-
-    run_review(Connection(endpoint, api_key, project), run_id, result, feedback, score, as_json=json)
-
-
-@app.command(
-    epilog=examples(
-        "reflect-otel unreview my-run-7",
-        "reflect-otel unreview my-run-7 --source llm --name correctness",
-    )
-)
-def unreview(
-    run_id: Annotated[str, typer.Argument(metavar="ID", help="Run id or W3C trace id.")],
-    source: Annotated[
-        Literal["human", "code", "llm"], typer.Option(help="Who gave the review that is taken back.")
-    ] = "human",
-    name: Annotated[str, typer.Option(help="Name of the evaluation.")] = "review",
-    identifier: Annotated[str, typer.Option(help="The reviewer, where the review named one.")] = "",
-    json: Json = False,
-    endpoint: Endpoint = DEFAULT_ENDPOINT,
-    api_key: ApiKey = None,
-    project: Project = DEFAULT_PROJECT,
-) -> None:
-    """Take a review back; all that was learned from it is unlearned before this returns."""
-    from collector_plugin.commands.connection import Connection
-    from collector_plugin.commands.runs import run_unreview
-
-    run_unreview(Connection(endpoint, api_key, project), run_id, source, name, identifier, as_json=json)
-
-
-@app.command(
-    epilog=examples(
         "reflect-otel augment 'Cancel the flight on May 17'",
         "reflect-otel augment 'Cancel the flight on May 17' --explain",
+        "reflect-otel augment 'Cancel the flight on May 17' --filter team=air --max-injected 1",
         "reflect-otel augment - --lambda 1 --json < task.txt",
     )
 )
 def augment(
     task: Annotated[str, typer.Argument(metavar="TASK", help="The task in words; - reads standard input.")],
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Most memories to consider.")] = 10,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=100, help="A ceiling for --max-injected; more widen the choice.")
+    ] = 10,
     lambda_: Annotated[
         float, typer.Option("--lambda", min=0.0, max=1.0, help="1 = by similarity alone, 0 = by utility alone.")
     ] = 0.5,
@@ -336,6 +203,14 @@ def augment(
     max_injected: Annotated[
         int | None, typer.Option(min=0, help="Most memories in the prompt. Default: the project's setting, else 3.")
     ] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="KEY=VALUE", help="Only memories with this metadata; repeatable."),
+    ] = None,
+    mmr_lambda: Annotated[
+        float,
+        typer.Option("--mmr-lambda", min=0.0, max=1.0, help="Below 1: lessons in words already served count less."),
+    ] = 1.0,
     explain: Annotated[
         bool, typer.Option("--explain", help="Also show every memory near the task, and why it is in or left out.")
     ] = False,
@@ -345,12 +220,17 @@ def augment(
     project: Project = DEFAULT_PROJECT,
 ) -> None:
     """Print the prompt that a task would get now."""
-    from collector_plugin.commands.augment import run_augment
+    from collector_plugin.commands.augment import read_pairs, run_augment
     from collector_plugin.commands.connection import Connection
     from reflect_otel.model.memory import RetrievalOptions
 
     options = RetrievalOptions(
-        limit=limit, lambda_=lambda_, similarity_threshold=threshold, max_injected=max_injected
+        limit=limit,
+        lambda_=lambda_,
+        similarity_threshold=threshold,
+        metadata_filter=read_pairs(metadata or (), "--filter"),
+        mmr_lambda=mmr_lambda,
+        max_injected=max_injected,
     )
     text = sys.stdin.read() if task == "-" else task
     run_augment(Connection(endpoint, api_key, project), text, options, explain=explain, as_json=json)
@@ -410,3 +290,10 @@ def read(
 
     failed = run_read(files, by=by, json_output=json)
     sys.exit(ExitCode.INVALID_INPUT if failed else ExitCode.OK)
+
+
+add_runs(app)
+add_governance(app)
+app.command(epilog=LIFT_EXAMPLES)(lift)
+app.add_typer(settings_app, name="settings")
+app.add_typer(models_app, name="models")

@@ -17,7 +17,7 @@ from collector_plugin.cli_options import (
 )
 
 MemoryIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Memory ids.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the memories.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; stands with the memories until they are served again.")]
 Memories = Annotated[list[str] | None, typer.Option("--memory", metavar="ID", help="A bad memory; repeatable.")]
 Runs = Annotated[list[str] | None, typer.Option("--run", metavar="ID", help="A bad run; repeatable.")]
 Author = Annotated[str, typer.Option("--author", metavar="USER", help="Every run made for this end user (user.id).")]
@@ -93,29 +93,74 @@ def show(
     run_show(Connection(endpoint, api_key, project), memory_id, limit, as_json=json)
 
 
+@memories_app.command(
+    name="quarantine",
+    epilog=examples(
+        f"reflect-otel memories quarantine {_ID} --reason 'refunds without asking'",
+        f"reflect-otel memories quarantine {_ID} --json",
+    ),
+)
+def quarantine_memories(
+    memory_ids: MemoryIds,
+    reason: Reason = "",
+    json: Json = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """Stop serving these memories: they are not trusted. `reflect-otel quarantine` goes further."""
+    _act("quarantine", memory_ids, reason, endpoint, api_key, project, as_json=json)
+
+
+@memories_app.command(
+    epilog=examples(
+        f"reflect-otel memories archive {_ID} --reason 'the shop has closed'",
+        f"reflect-otel memories archive {_ID} --json",
+    ),
+)
+def archive(
+    memory_ids: MemoryIds,
+    reason: Reason = "",
+    json: Json = False,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    api_key: ApiKey = None,
+    project: Project = DEFAULT_PROJECT,
+) -> None:
+    """Stop serving these memories: they are not needed."""
+    _act("archive", memory_ids, reason, endpoint, api_key, project, as_json=json)
+
+
 def _add_action(name: str, help_text: str) -> None:
     command = f"reflect-otel memories {name} {_ID}"
 
-    @memories_app.command(name=name, help=help_text, epilog=examples(command, f"{command} --reason 'why' --json"))
+    @memories_app.command(name=name, help=help_text, epilog=examples(command, f"{command} --json"))
     def act(
         memory_ids: MemoryIds,
-        reason: Reason = "",
         json: Json = False,
         endpoint: Endpoint = DEFAULT_ENDPOINT,
         api_key: ApiKey = None,
         project: Project = DEFAULT_PROJECT,
     ) -> None:
-        from collector_plugin.commands.connection import Connection
-        from collector_plugin.commands.governance import run_action
-
-        run_action(Connection(endpoint, api_key, project), memory_ids, name, reason, as_json=json)
+        _act(name, memory_ids, "", endpoint, api_key, project, as_json=json)
 
 
-_add_action(
-    "quarantine", "Stop serving these memories: they are not trusted. `reflect-otel quarantine` goes further."
-)
+def _act(
+    action: str,
+    memory_ids: list[str],
+    reason: str,
+    endpoint: str,
+    api_key: str | None,
+    project: str,
+    *,
+    as_json: bool,
+) -> None:
+    from collector_plugin.commands.connection import Connection
+    from collector_plugin.commands.governance import run_action
+
+    run_action(Connection(endpoint, api_key, project), memory_ids, action, reason, as_json=as_json)
+
+
 _add_action("release", "Put quarantined memories back to what they were.")
-_add_action("archive", "Stop serving these memories: they are not needed.")
 _add_action("restore", "Serve archived memories again; they are not archived by rule any more.")
 _add_action("pin", "Never archive these memories, merge them away, or let untried ones take their place.")
 _add_action("unpin", "Treat these memories like any other again.")
@@ -225,7 +270,7 @@ def add_governance(app: typer.Typer) -> None:
             f"reflect-otel quarantine --memory {_ID} --yes --json",
         )
     )(quarantine)
-    app.command(epilog=examples("reflect-otel quarantines --open"))(quarantines)
+    app.command(epilog=examples("reflect-otel quarantines --open", "reflect-otel quarantines --json"))(quarantines)
     app.command(epilog=examples("reflect-otel release 5896a51f0dabc5ee82ea6b6a9ea296e4"))(release)
 
 

@@ -103,6 +103,11 @@ def build_cell(value: object) -> Text:
     return Text(printable(str(value)))
 
 
+def count(number: int, one: str, several: str) -> str:
+    """``1 memory``, ``2,000 memories``."""
+    return f"{number:,} {one if number == 1 else several}"
+
+
 def build_verdict(result: str | None) -> Text:
     """``pass`` in green, ``fail`` in red, the word ``pending`` without a review."""
     styles = {"pass": "green", "fail": "red"}

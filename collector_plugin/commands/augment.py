@@ -1,12 +1,12 @@
 """``reflect-otel augment``: what a task would get of what was learned, and why."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from collector_plugin.commands.connection import Connection
 from collector_plugin.terminal import Column, build_console, build_table, print_json, printable
-from reflect_otel.errors import DeadlineExceeded
+from reflect_otel.errors import DeadlineExceeded, InvalidArgument
 from reflect_otel.model.explanation import Candidate, Explanation, LeftOut
 from reflect_otel.model.memory import RetrievalOptions
 
@@ -49,6 +49,8 @@ def run_augment(
             limit=options.limit,
             lambda_=options.lambda_,
             similarity_threshold=options.similarity_threshold,
+            metadata_filter=options.metadata_filter,
+            mmr_lambda=options.mmr_lambda,
             max_injected=options.max_injected,
             explain=explain,
         )
@@ -68,9 +70,27 @@ def run_augment(
         _print_explanation(augmented.explanation)
 
 
+def read_pairs(assignments: Iterable[str], option: str) -> dict[str, str]:
+    """``KEY=VALUE`` words as pairs; a value may hold ``=``.
+
+    Raises:
+        InvalidArgument: a word is none.
+    """
+    pairs: dict[str, str] = {}
+    for assignment in assignments:
+        key, sign, value = assignment.partition("=")
+        if not (key and sign):
+            raise InvalidArgument(f"{option} takes KEY=VALUE, not {assignment[:60]!r}", field=option)
+        pairs[key] = value
+    return pairs
+
+
 def _print_explanation(explanation: Explanation) -> None:
     console = build_console()
-    console.print(build_table(_COLUMNS, map(_build_row, explanation.candidates), width=console.width))
+    if not explanation.candidates:
+        print("No active memory came near.", file=sys.stderr)
+    else:
+        console.print(build_table(_COLUMNS, map(_build_row, explanation.candidates), width=console.width))
     guards = "on" if explanation.guarded else "off, as lambda is 0 or 1"
     print(
         f"score = {explanation.lambda_:g} * closeness + {1 - explanation.lambda_:g} * utility; closeness is 0 at "

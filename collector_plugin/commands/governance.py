@@ -8,8 +8,9 @@ from typing import Any, Final
 from rich.text import Text
 
 from collector_plugin.commands.connection import Connection
-from collector_plugin.terminal import Column, build_console, build_table, print_json, printable
+from collector_plugin.terminal import Column, build_console, build_table, count, print_json, printable
 from reflect_otel.model.governance import BlastRadius, MemoryHistory, Quarantine
+from reflect_otel.model.memory import Memory
 
 _HISTORY: Final = (
     Column("run"),
@@ -37,6 +38,8 @@ _QUARANTINES: Final = (
     Column("reason", share=1),
 )
 
+_LISTED_IDS: Final = 10
+
 
 def run_show(connection: Connection, memory_id: str, limit: int, *, as_json: bool) -> None:
     """Print one memory with its history.
@@ -56,7 +59,16 @@ def run_show(connection: Connection, memory_id: str, limit: int, *, as_json: boo
             console.print(Text(f"{name:>12}  ", style="dim") + Text(printable(str(value))), soft_wrap=True)
     if history.entries:
         rows = (
-            (e.run_id, e.result, e.reviewer, e.reward, e.step or None, e.before, e.after, e.excluded or e.feedback)
+            (
+                e.run_id,
+                e.result,
+                e.reviewer.removesuffix(":"),
+                e.reward,
+                e.step or None,
+                e.before,
+                e.after,
+                e.excluded or e.feedback,
+            )
             for e in history.entries
         )
         console.print(build_table(_HISTORY, rows, width=console.width))
@@ -114,8 +126,9 @@ def run_blast_radius(
         return
     console = build_console(on_stderr=on_stderr)
     console.print(build_table(_REACHED, _reached_rows(radius), width=console.width))
-    memories = len(radius.memories) + radius.unlisted_memories
-    print(f"{memories} memories, {len(radius.runs) + radius.unlisted_runs} runs", file=sys.stderr)
+    memories, runs = len(radius.memories) + radius.unlisted_memories, len(radius.runs) + radius.unlisted_runs
+    found = f"{_count_memories(memories)}, {_count_runs(runs)}" if memories or runs else "Nothing is within reach."
+    print(found, file=sys.stderr)
 
 
 def run_quarantine(connection: Connection, origin: Mapping[str, Any], reason: str, *, as_json: bool) -> None:
@@ -176,7 +189,15 @@ def _print_quarantine(quarantine: Quarantine, verb: str, *, as_json: bool) -> No
         return
     memories = len(quarantine.members) + quarantine.unlisted_memories
     runs = len(quarantine.run_ids) + quarantine.unlisted_runs
-    print(printable(f"{quarantine.id} {verb} {memories} memories and {runs} runs"))
+    print(printable(f"{quarantine.id} {verb} {_count_memories(memories)} and {_count_runs(runs)}"))
+
+
+def _count_memories(number: int) -> str:
+    return count(number, "memory", "memories")
+
+
+def _count_runs(number: int) -> str:
+    return count(number, "run", "runs")
 
 
 def _facts(history: MemoryHistory) -> Iterator[tuple[str, object]]:
@@ -188,16 +209,29 @@ def _facts(history: MemoryHistory) -> Iterator[tuple[str, object]]:
     yield "status", memory.status.value + (", pinned" if memory.pinned else "")
     yield "why", memory.status_reason
     yield "merged into", memory.merged_into
-    yield "utility", f"{memory.utility:.2f}, {memory.passes} of {memory.uses} runs passed"
+    yield "utility", _describe_utility(memory)
     yield "alarm", memory.alarm
     yield "agent", memory.agent
     yield "author", memory.author
     yield "written by", memory.reflector
-    yield "source runs", ", ".join(history.source_runs)
-    yield "speaks for", ", ".join(history.merged_memory_ids)
+    yield "source runs", _list_some(history.source_runs)
+    yield "speaks for", _list_some(history.merged_memory_ids)
     yield "quarantines", "; ".join(f"{item.id} ({item.reason})" for item in history.quarantines)
     yield "stored", _moment(memory.created_ns)
     yield "last served", _moment(memory.last_served_ns)
+
+
+def _describe_utility(memory: Memory) -> str:
+    if memory.merged_into:
+        return f"that of {memory.merged_into}, which speaks for it"
+    if not memory.uses:
+        return f"{memory.utility:.2f}, no reviewed run counts yet"
+    return f"{memory.utility:.2f}, {memory.passes} of {count(memory.uses, 'run', 'runs')} passed"
+
+
+def _list_some(ids: Sequence[str]) -> str:
+    more = len(ids) - _LISTED_IDS
+    return ", ".join(ids[:_LISTED_IDS]) + (f" and {more:,} more; --json has all" if more > 0 else "")
 
 
 def _reached_rows(radius: BlastRadius) -> Iterator[Sequence[object]]:

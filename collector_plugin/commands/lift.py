@@ -7,15 +7,16 @@ With ``--json`` one object::
     control_share, since_ns, half_width, harm_evidence, harm_limit, serving_stopped_reason, serving_stopped_ns
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.text import Text
 
 from collector_plugin.commands.connection import Connection
-from collector_plugin.terminal import Column, build_console, build_table, print_json, printable
+from collector_plugin.terminal import Column, build_console, build_table, count, print_json, printable
 from reflect_otel.model.lift import Arm, Lift, LiftConclusion, LiftReport, LiftScope
 
 _COLUMNS: Final = (
@@ -82,11 +83,12 @@ def build_verdict_lines(report: LiftReport) -> Iterator[str]:
     if lift.difference is None:
         yield from _build_nothing_lines(report)
         return
-    rates = f"{_rate(lift.with_memory)} of runs with memory passed, {_rate(lift.without_memory)} without"
-    yield f"{rates}: {_points(lift.difference)} points, 95 % interval {_interval(lift)}."
+    runs = f"{_share(lift.with_memory)} runs with memory passed, {_share(lift.without_memory)} without"
+    yield f"{runs}: {_points(lift.difference)} points, 95 % interval {_interval(lift)}."
     if lift.conclusion is LiftConclusion.UNKNOWN:
         control = lift.without_memory.reviewed
-        yield f"Not yet known whether memories help: {control} reviewed control runs do not tell.{_wanted(report)}"
+        told = f"{count(control, 'reviewed control run does', 'reviewed control runs do')} not tell"
+        yield f"Not yet known whether memories help: {told}.{_wanted(report)}"
     else:
         yield f"Memories {'help' if lift.conclusion is LiftConclusion.HELPS else 'do harm'}.{_wanted(report)}"
 
@@ -99,6 +101,9 @@ def _build_nothing_lines(report: LiftReport) -> Iterator[str]:
         )
         return
     arms = report.project.with_memory, report.project.without_memory
+    if not (arms[0].runs or arms[1].runs):
+        yield f"Not yet known: no run has been served memories or denied them.{_wanted(report)}"
+        return
     yield (
         f"Not yet known: {arms[0].reviewed} of {arms[0].runs} runs with memory are reviewed, "
         f"{arms[1].reviewed} of {arms[1].runs} without.{_wanted(report)}"
@@ -116,6 +121,9 @@ def _print_report(report: LiftReport, limit: int) -> None:
     console = build_console()
     for line in build_verdict_lines(report):
         console.print(line, soft_wrap=True)
+    if report.since_ns:
+        since = datetime.fromtimestamp(report.since_ns / 1e9, UTC).isoformat(timespec="seconds")
+        console.print(f"Of the runs since {since}; --since tells from when on they count.", soft_wrap=True)
     if report.serving_stopped_reason:
         reason = printable(report.serving_stopped_reason)
         console.print(Text(f"Serving is stopped: {reason}. `reflect-otel lift --resume` serves again.", "bold red"))
@@ -129,6 +137,8 @@ def _print_report(report: LiftReport, limit: int) -> None:
     if len(rows) > 1:
         console.print()
         console.print(build_table(_COLUMNS, map(_build_row, rows[:limit]), width=console.width))
+    if len(rows) > limit:
+        print(f"The first {limit} of {len(rows)}; --limit shows more.", file=sys.stderr)
 
 
 def _build_row(lift: Lift) -> Sequence[object]:
@@ -145,6 +155,10 @@ def _build_row(lift: Lift) -> Sequence[object]:
         lift.without_memory.mean_reward,
         None if lift.runs_needed == _NEVER else lift.runs_needed,
     )
+
+
+def _share(arm: Arm) -> str:
+    return f"{100 * (arm.pass_rate or 0.0):.0f} % of {arm.reviewed:,}"
 
 
 def _rate(arm: Arm) -> str:

@@ -17,7 +17,7 @@ from collector_plugin.terminal import (
     print_json,
     printable,
 )
-from reflect_otel.model.review import ReviewResult
+from reflect_otel.model.review import Review, ReviewStatus
 from reflect_otel.model.trace import Trace
 
 RUN_COLUMNS: Final = (
@@ -72,7 +72,7 @@ def build_run_row(trace: Trace) -> Sequence[object]:
         trace.tool_calls,
         trace.tool_errors + trace.llm_errors,
         (trace.input_tokens + trace.output_tokens) or None,
-        build_verdict(trace.review.result if trace.review else None),
+        "none counts" if trace.reviews and trace.verdict is None else build_verdict(trace.verdict),
     )
 
 
@@ -91,24 +91,31 @@ def run_run(connection: Connection, run_id: str, *, as_json: bool) -> None:
     _print_run(trace)
 
 
-def run_review(
-    connection: Connection, run_id: str, result: str, feedback: str | None, score: float | None, *, as_json: bool
-) -> None:
+def run_review(connection: Connection, run_id: str, review: Review, *, as_json: bool) -> None:
     """Review a run and print what came of it.
 
     Raises:
-        InvalidArgument: for a result other than pass and fail, or a score outside 0..1.
+        InvalidArgument: for a score outside 0..1, a step size outside 0..1, or a name that is too long.
         NotFound: when the project has no such run.
         TransportError: when the service does not answer.
     """
-    verdict = ReviewResult.parse(result)
     with connection.open() as client:
-        trace = client.review_trace(run_id, result=verdict.value, feedback_text=feedback, score=score)
+        trace = client.review_trace(
+            run_id,
+            result=review.result.value,
+            feedback_text=review.feedback,
+            score=review.score,
+            source=review.source,
+            name=review.name,
+            identifier=review.identifier,
+            alpha=review.alpha,
+        )
     if as_json:
         print_json(trace)
         return
     learned = f"memory {trace.created_memory_id}" if trace.created_memory_id else "no new memory"
-    print(printable(f"{trace.id}: {verdict.value}; {learned}"))
+    among = f"; {_describe_standing(trace)}" if len(trace.reviews) > 1 else ""
+    print(printable(f"{trace.id}: {review.result.value}; {learned}{among}"))
 
 
 def run_unreview(
@@ -125,8 +132,15 @@ def run_unreview(
     if as_json:
         print_json(trace)
         return
-    left = f"{trace.review.result.value} stands" if trace.review else "no review left"
-    print(printable(f"{trace.id}: withdrawn; {left}"))
+    print(printable(f"{trace.id}: withdrawn; {_describe_standing(trace)}"))
+
+
+def _describe_standing(trace: Trace) -> str:
+    if not trace.reviews:
+        return "no review left"
+    count = len(trace.reviews)
+    verdict = "none counts" if trace.verdict is None else f"{trace.verdict.value}, reward {trace.reward:.2f}"
+    return f"{count} review{'s stand' if count > 1 else ' stands'}: {verdict}"
 
 
 def _print_run(trace: Trace) -> None:
@@ -162,13 +176,31 @@ def _facts(trace: Trace) -> Iterator[tuple[str, object]]:
     yield "closed by", trace.closed_by
     yield "status", trace.ingest_status
     yield "error", trace.last_ingest_error
-    yield "review", trace.review.result.value if trace.review else trace.review_status
-    yield "feedback", trace.review.feedback if trace.review else None
+    yield "verdict", _describe_verdict(trace)
+    for review in trace.reviews:
+        yield "review", describe_review(review)
     yield "served", ", ".join(trace.retrieved_memory_ids)
     yield "learned", trace.created_memory_id
     yield "lesson by", trace.reflector
     yield "note", trace.reflection_note
     yield "trace ids", ", ".join(trace.trace_ids)
+
+
+def _describe_verdict(trace: Trace) -> str:
+    if not trace.reviews:
+        return "none, not reviewed"
+    learning = "" if trace.review_status == ReviewStatus.REVIEWED else "; not learned from yet"
+    if trace.verdict is None:
+        return f"none of the reviews counts{learning}"
+    return f"{trace.verdict.value}, reward {trace.reward:.2f}{learning}"
+
+
+def describe_review(review: Review) -> str:
+    """A review in one line: what, by whom, of what name, and why."""
+    given = "" if review.score is None else f" {review.score:.2f}"
+    who = f" by {review.source.value}{f' {review.identifier}' if review.identifier else ''}"
+    name = "" if review.name == "review" else f" ({review.name})"
+    return f"{review.result.value}{given}{who}{name}{f': {review.feedback}' if review.feedback else ''}"
 
 
 def _print_message(console: Console, message: Mapping[str, Any]) -> None:

@@ -85,9 +85,15 @@ def _print_settings(settings: ProjectSettings, *, as_json: bool) -> None:
 def _lines(settings: ProjectSettings) -> Iterator[tuple[str, Text]]:
     for name in SETTING_NAMES:
         yield name, _build_value(getattr(settings, name))
+    if settings.evidence_since_ns:
+        yield "evidence since", Text(_moment(settings.evidence_since_ns))
     if not settings.serving:
-        since = datetime.fromtimestamp(settings.serving_stopped_ns / 1e9, UTC).isoformat(timespec="seconds")
+        since = _moment(settings.serving_stopped_ns)
         yield "serving stopped", Text(printable(f"{since}: {settings.serving_stopped_reason}"), style="bold red")
+
+
+def _moment(moment_ns: int) -> str:
+    return datetime.fromtimestamp(moment_ns / 1e9, UTC).isoformat(timespec="seconds")
 
 
 def _build_value(value: object) -> Text:

@@ -65,8 +65,10 @@ def build_pairs(pairs: Mapping[str, Any] | None, field: str) -> dict[str, str]:
     """Metadata as text pairs; values that are no text travel as JSON.
 
     Raises:
-        InvalidArgument: for a value that JSON cannot hold.
+        InvalidArgument: for what is no mapping, and a value that JSON cannot hold.
     """
+    if pairs is not None and not isinstance(pairs, Mapping):
+        raise InvalidArgument(f"{field} must be a mapping of pairs, not {type(pairs).__name__}", field=field)
     return {
         build_text(key, field): build_text(value if isinstance(value, str) else dump_json(value, field), field)
         for key, value in (pairs or {}).items()
@@ -243,6 +245,9 @@ def read_trace(message: wire.Trace) -> Trace:
         reflector=message.reflector or None,
         reflection_note=message.reflection_note or None,
         review=read_review(message.review) if message.HasField("review") else None,
+        reviews=tuple(review for review in map(read_review, message.reviews) if review is not None),
+        verdict=read_result(message.verdict),
+        reward=message.reward if message.HasField("reward") else None,
         trace_ids=tuple(message.trace_ids),
         steps=message.steps,
         llm_calls=message.llm_calls,

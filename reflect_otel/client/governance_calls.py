@@ -25,7 +25,7 @@ class GovernanceCalls(ServiceCalls):
         Args:
             memory_ids: one id, or up to 1000.
             action: ``quarantine``, ``release``, ``archive``, ``restore``, ``pin`` or ``unpin``.
-            reason: why; kept with the memory.
+            reason: why one is quarantined or archived; kept with the memory.
 
         Raises:
             FailedPrecondition: one of them is not in the state the action needs; names what to do.

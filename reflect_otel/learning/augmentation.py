@@ -31,7 +31,7 @@ _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\
 
 _CUT: Final = "…"
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[。।؟۔]|(?<=[^\x00-\x7f])[!?]")
-"""Scripts that put no space behind a sentence have marks of their own; NFKC has made some of these ``!`` and ``?``."""
+"""Scripts without a space behind sentences have marks of their own; NFKC has made some of these ``!`` and ``?``."""
 
 _BRACKETS: Final = str.maketrans("[]", "⟦⟧")
 _REWRITES: Final = tuple(

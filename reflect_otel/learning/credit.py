@@ -100,6 +100,7 @@ def _entry(memory_id: str, detail: RunDetail, verdict: Verdict, excluded: str) -
         sequence=_first_reviewed(detail.reviews),
         reviewer=verdict.reviewer,
         excluded=excluded,
+        result=verdict.result,
     )
 
 

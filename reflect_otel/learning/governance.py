@@ -74,14 +74,22 @@ class Governance:
         self._require_known(project_id, origin)
         return find_blast_radius(self._store, project_id, origin)
 
-    def get_history(self, project_id: str, memory_id: str, limit: int) -> MemoryHistory:
+    def get_history(
+        self, project_id: str, memory_id: str, limit: int, weights: Mapping[str, float] | None = None
+    ) -> MemoryHistory:
         """Where a memory comes from and how it came by its utility, with the ``limit`` newest entries.
+
+        Args:
+            project_id: whose memory.
+            memory_id: which.
+            limit: most entries.
+            weights: the project's own reviewer weights.
 
         Raises:
             NotFound: no such memory in this project.
         """
         memory = self._get_memories(project_id, [memory_id])[0]
-        return build_history(self._store, project_id, memory, limit)
+        return build_history(self._store, project_id, memory, limit, weights)
 
     def find_quarantines(self, project_id: str) -> Sequence[Quarantine]:
         """Every quarantine of the project, newest first, released ones too."""

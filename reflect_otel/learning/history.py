@@ -1,6 +1,6 @@
 """How a memory came by its utility: every run that was served it, who reviewed that, and what it did."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reflect_otel.learning.utility import build_step, recompute
 from reflect_otel.learning.verdict import build_verdict
@@ -10,8 +10,10 @@ from reflect_otel.model.review import Review
 from reflect_otel.ports import Store
 
 
-def build_history(store: Store, project_id: str, memory: Memory, limit: int) -> MemoryHistory:
-    """The history with the ``limit`` newest entries, newest first."""
+def build_history(
+    store: Store, project_id: str, memory: Memory, limit: int, weights: Mapping[str, float] | None = None
+) -> MemoryHistory:
+    """The history with the ``limit`` newest entries, newest first; ``weights`` are the project's of its reviewers."""
     events = recompute(store.find_utility_events(project_id, memory_ids=[memory.id])).events
     steps = _find_steps(events)
     shown = list(zip(events, steps, strict=True))[::-1][:limit]
@@ -24,7 +26,7 @@ def build_history(store: Store, project_id: str, memory: Memory, limit: int) -> 
         source_runs=tuple(dict.fromkeys(run_id for pair in sources for run_id in pair if run_id)),
         merged_memory_ids=tuple(item.id for item in merged),
         quarantines=tuple(store.find_quarantines_of(project_id, memory_ids=[memory.id])),
-        entries=tuple(_build_entry(event, step, reviews.get(event.run_id, ())) for event, step in shown),
+        entries=tuple(_build_entry(event, step, reviews.get(event.run_id, ()), weights) for event, step in shown),
         entry_count=len(events),
     )
 
@@ -38,8 +40,10 @@ def _find_steps(events: Sequence[UtilityEvent]) -> list[float]:
     return steps
 
 
-def _build_entry(event: UtilityEvent, step: float, reviews: Sequence[Review]) -> HistoryEntry:
-    verdict = build_verdict(reviews)
+def _build_entry(
+    event: UtilityEvent, step: float, reviews: Sequence[Review], weights: Mapping[str, float] | None
+) -> HistoryEntry:
+    verdict = build_verdict(reviews, weights)
     return HistoryEntry(
         run_id=event.run_id,
         reward=event.reward,

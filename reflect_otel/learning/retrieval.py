@@ -140,10 +140,10 @@ class Retriever:
     ) -> Recall:
         embedder = pin(self._embedder)
         if not self._table.count(project_id, embedder.id):
-            return Recall(embedder_id=embedder.id, gate=embedder.gate)
+            return Recall(embedder_id=embedder.id, gate=embedder.gate, threshold=_find_floor(options, embedder.gate))
         query = self._queries.embed(strip_notes(task), timeout_seconds)
         size = self._table.count(project_id, query.embedder_id)
-        floor = query.gate if options.similarity_threshold is None else options.similarity_threshold
+        floor = _find_floor(options, query.gate)
         reach = pool = max(SMALLEST_POOL, POOL_PER_LIMIT * options.limit)
         farthest = size if options.metadata_filter else min(size, FARTHEST_REACH)
         while True:
@@ -160,6 +160,10 @@ class Retriever:
         now_ns = self._clock()
         candidates = build_candidates(wanted[:pool], options.lambda_, query.gate, now_ns)
         return Recall(near, candidates, query.embedder_id, query.gate, floor, now_ns)
+
+
+def _find_floor(options: RetrievalOptions, gate: float) -> float:
+    return gate if options.similarity_threshold is None else options.similarity_threshold
 
 
 def check_options(options: RetrievalOptions) -> None:

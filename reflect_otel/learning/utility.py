@@ -16,12 +16,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reflect_otel.model.memory import INITIAL_UTILITY, UtilityEvent
+from reflect_otel.model.review import ReviewResult
 
 MIN_STEP: Final = 0.05
 """Smallest step of the rule: how fast an old memory can still change."""
 
 PASS_REWARD: Final = 0.5
-"""A reward from here up counts as a pass."""
+"""A reward from here up counts as a pass where the verdicts do not say."""
 
 REVIEWER_DAILY_CAP: Final = 200
 """Most rewards of one reviewer that move one memory in a UTC day: bounds how far one of them can pump it."""
@@ -39,7 +40,7 @@ class UtilityState:
     Attributes:
         utility: in [0, 1].
         uses: runs that were served the memory and got a reward.
-        passes: those of them with a reward of at least ``PASS_REWARD``.
+        passes: those of them that passed.
         events: the ledger in order, with ``before`` and ``after`` as the rule makes them.
     """
 
@@ -80,8 +81,12 @@ def recompute(events: Iterable[UtilityEvent], daily_cap: int | None = None) -> U
         same = event.before == utility and event.after == after and event.excluded == excluded
         replayed.append(event if same else replace(event, before=utility, after=after, excluded=excluded))
         if not excluded:
-            utility, uses, passes = after, uses + 1, passes + (event.reward >= PASS_REWARD)
+            utility, uses, passes = after, uses + 1, passes + _is_pass(event)
     return UtilityState(utility=utility, uses=uses, passes=passes, events=tuple(replayed))
+
+
+def _is_pass(event: UtilityEvent) -> bool:
+    return event.reward >= PASS_REWARD if event.result is None else event.result is ReviewResult.PASS
 
 
 def _find_exclusion(event: UtilityEvent, given: Counter[tuple[str, int]], daily_cap: int) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from reflect_otel.model.review import ReviewResult
+
 if TYPE_CHECKING:
     from reflect_otel.model.explanation import Explanation
 
@@ -117,6 +119,7 @@ class UtilityEvent:
     Attributes:
         reward: in [0, 1].
         sequence: time of the run's first review that stands, Unix nanoseconds; recomputation follows it.
+        result: the verdict that the reward goes with; ``None`` = not noted, the reward tells.
         reviewer: who answers for the reward (``model.reward.read_reviewer``); empty when unknown.
         excluded: why the entry moves nothing; empty when it counts.
     """
@@ -130,6 +133,7 @@ class UtilityEvent:
     after: float = INITIAL_UTILITY
     reviewer: str = ""
     excluded: str = ""
+    result: ReviewResult | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,17 +21,18 @@ def read_reviewer(review: Review) -> str:
     return f"{review.source.value}:{review.name if is_evaluation else review.identifier}"
 
 
-def build_reward(reviews: Iterable[Review]) -> Reward | None:
-    """The reviews as a trajectory's reward, their mean weighted by trust; ``None`` without reviews.
+def build_reward(reviews: Iterable[Review], weights: Mapping[str, float] = _NO_WEIGHTS) -> Reward | None:
+    """The reviews that count as a trajectory's reward, their mean weighted by trust; ``None`` when none counts.
 
-    Of several reviews with one key the last counts.
+    Of several reviews with one key the last counts. ``weights`` are as in ``find_weight``.
     """
-    distinct = list({review.key: review for review in reviews}.values())
-    if not distinct:
+    distinct = {review.key: review for review in reviews}.values()
+    counted = [review for review in distinct if find_weight(review, weights) > 0]
+    if not counted:
         return None
     return Reward(
-        aggregated_value=weighted_mean(distinct, [review.reward for review in distinct]),
-        components=tuple(map(_build_component, distinct)),
+        aggregated_value=weighted_mean(counted, [review.reward for review in counted], weights),
+        components=tuple(_build_component(review, find_weight(review, weights)) for review in counted),
     )
 
 
@@ -64,11 +65,11 @@ def weighted_mean(
     return min(1.0, max(0.0, mean))
 
 
-def _build_component(review: Review) -> RewardComponent:
+def _build_component(review: Review, weight: float) -> RewardComponent:
     return RewardComponent(
         name=review.name,
         value=review.reward,
         scaled_value=review.reward,
         explanation=review.feedback,
-        weight=TRUST[review.source],
+        weight=weight,
     )

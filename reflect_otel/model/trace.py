@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from reflect_otel.model.review import Review, ReviewStatus
+from reflect_otel.model.review import Review, ReviewResult, ReviewStatus
 from reflect_otel.model.spans import ClosedBy, RunState
 from reflect_otel.model.trajectory import Message
 
@@ -68,7 +68,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A run as the public API hands it out: the summary, the conversation, the review, what was learned.
+    """A run as the public API hands it out: the summary, the conversation, the reviews, what was learned.
 
     Attributes:
         id: the run id; ``get_trace`` also takes a W3C trace id.
@@ -76,6 +76,10 @@ class Trace:
         ingest_attempts: how often reading and learning were tried.
         reflector: what drew the lesson; ``None`` while there is none.
         reflection_note: why another reflector than the configured one wrote it, or why there is no lesson.
+        review: that of the reviewer who came last.
+        reviews: every review that stands, in the order in which they were first given.
+        verdict: what they come to, weighted by trust; ``None`` when none counts.
+        reward: that goes with the verdict, in [0, 1].
     """
 
     id: str
@@ -95,6 +99,9 @@ class Trace:
     reflector: str | None = None
     reflection_note: str | None = None
     review: Review | None = None
+    reviews: tuple[Review, ...] = ()
+    verdict: ReviewResult | None = None
+    reward: float | None = None
     trace_ids: tuple[str, ...] = ()
     steps: int = 0
     llm_calls: int = 0

@@ -263,6 +263,9 @@ def build_trace(trace: Trace) -> wire.Trace:
         closed_by=build_text(trace.closed_by),
         reflector=build_text(trace.reflector),
         reflection_note=build_text(trace.reflection_note),
+        reviews=map(build_review, trace.reviews),
+        verdict=None if trace.verdict is None else _RESULTS[trace.verdict],
+        reward=trace.reward,
     )
     message.trajectory.extend(map(build_chat, trace.trajectory))
     return message

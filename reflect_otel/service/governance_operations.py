@@ -5,6 +5,7 @@ from typing import Final
 
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.learning.governance import Governance
+from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.model.governance import BlastRadius, MemoryAction, MemoryHistory, Origin, Quarantine
 from reflect_otel.model.memory import Memory
 from reflect_otel.service import validation
@@ -18,10 +19,12 @@ class GovernanceOperations:
 
     Args:
         governance: decides and commits.
+        settings: of every project, in process: whose review counts how much.
     """
 
-    def __init__(self, governance: Governance) -> None:
+    def __init__(self, governance: Governance, settings: ProjectSettingsTable) -> None:
         self._governance = governance
+        self._settings = settings
 
     def get_history(self, project_id: str, memory_id: str, page_size: int = 0) -> MemoryHistory:
         """Where a memory comes from and how every reviewed run has moved its utility, newest first.
@@ -31,7 +34,8 @@ class GovernanceOperations:
             NotFound: no such memory in this project.
         """
         validation.require_id(memory_id, "memory_id")
-        return self._governance.get_history(project_id, memory_id, require_page_size(page_size))
+        weights = self._settings.find(project_id).reviewer_weights
+        return self._governance.get_history(project_id, memory_id, require_page_size(page_size), weights)
 
     def update_memories(
         self, project_id: str, memory_ids: Sequence[str], action: MemoryAction, reason: str = ""

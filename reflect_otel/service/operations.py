@@ -45,7 +45,6 @@ from reflect_otel.service.run_lookup import RunLookup
 from reflect_otel.service.served import build_served
 from reflect_otel.service.sessions import SessionOperations
 from reflect_otel.service.trace_changes import TraceChanges
-from reflect_otel.service.trace_view import build_summary
 from reflect_otel.service.watch import RunWatch
 
 _LONGEST_REASON: Final = 300
@@ -97,10 +96,10 @@ class Operations:
         self._clock = clock
         self._ids = ids
         self._project_settings = project_settings
-        self._runs = RunLookup(store, intake)
+        self._runs = RunLookup(store, intake, project_settings)
         self.projects = ProjectOperations(store, intake, project_settings, clock, loop)
         self.sessions = SessionOperations(store, self._runs)
-        self.governance = GovernanceOperations(governance)
+        self.governance = GovernanceOperations(governance, project_settings)
 
     # --- before a run -----------------------------------------------------------------------------------
     def augment(
@@ -221,7 +220,7 @@ class Operations:
         status = review_status and review_status.value
         only = RunFilter(review_status=status, agent=agent, session_id=session_id)
         page = self._runs.find_page(project_id, only, page_size, page_token)
-        return Page(items=tuple(map(build_summary, page.items)), next_page_token=page.next_page_token)
+        return Page(items=self._runs.summarise(project_id, page.items), next_page_token=page.next_page_token)
 
     def review_trace(
         self, project_id: str, trace_id: str, review: Review, *, timeout_seconds: float | None = None

@@ -31,7 +31,7 @@ class ProjectOperations:
     ) -> None:
         self._store = store
         self._loop = loop
-        self._runs = RunLookup(store, intake)
+        self._runs = RunLookup(store, intake, settings)
         self._lift = LiftReader(store, settings)
         self._settings = settings
         self._clock = clock

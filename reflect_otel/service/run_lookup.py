@@ -1,9 +1,11 @@
 """Finding runs for a caller who may have sent them a moment ago, and turning them into traces."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from reflect_otel.errors import NotFound
+from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.model.spans import RunState
 from reflect_otel.model.trace import Trace
 from reflect_otel.model.trajectory import Trajectory
@@ -16,7 +18,7 @@ from reflect_otel.service.paging import (
     read_page_token,
     require_page_size,
 )
-from reflect_otel.service.trace_view import build_trace
+from reflect_otel.service.trace_view import build_summary, build_trace
 from reflect_otel.service.validation import require_id
 
 READ_YOUR_WRITES_SECONDS: Final = 2.0
@@ -29,11 +31,13 @@ class RunLookup:
     Args:
         store: where runs are.
         intake: knows what was accepted and is not in the store yet.
+        settings: of every project, in process: whose review counts how much.
     """
 
-    def __init__(self, store: Store, intake: Intake) -> None:
+    def __init__(self, store: Store, intake: Intake, settings: ProjectSettingsTable) -> None:
         self._store = store
         self._intake = intake
+        self._settings = settings
 
     def settle(self) -> None:
         """Wait, for two seconds at most, until everything accepted so far can be read."""
@@ -76,7 +80,17 @@ class RunLookup:
 
     def view(self, project_id: str, detail: RunDetail) -> Trace:
         """The run as a trace with its conversation."""
-        return build_trace(detail, self._find_trajectory(project_id, detail.record.run_id))
+        trajectory = self._find_trajectory(project_id, detail.record.run_id)
+        return build_trace(detail, trajectory, self.find_weights(project_id))
+
+    def summarise(self, project_id: str, details: Iterable[RunDetail]) -> tuple[Trace, ...]:
+        """The runs as traces without their conversations."""
+        weights = self.find_weights(project_id)
+        return tuple(build_summary(detail, weights) for detail in details)
+
+    def find_weights(self, project_id: str) -> Mapping[str, float]:
+        """What the project has set on whose review counts how much."""
+        return self._settings.find(project_id).reviewer_weights
 
     def _find_trajectory(self, project_id: str, run_id: str) -> Trajectory | None:
         try:

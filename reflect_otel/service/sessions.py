@@ -11,10 +11,10 @@ from reflect_otel.errors import FailedPrecondition, InvalidArgument, NotFound
 from reflect_otel.model.reward import build_reward
 from reflect_otel.model.session import Session
 from reflect_otel.model.spans import RunState
+from reflect_otel.model.trace import Trace
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import RunDetail, RunFilter, Store
 from reflect_otel.service.run_lookup import RunLookup
-from reflect_otel.service.trace_view import build_summary
 from reflect_otel.service.validation import require_id
 
 MAX_SESSION_RUNS: Final = 500
@@ -44,7 +44,8 @@ class SessionOperations:
         """
         details, is_cut = self._find_runs(project_id, session_id)
         conversation = merge_runs(self._iter_trajectories(project_id, details))
-        return _build_session(session_id, details, conversation, is_cut=is_cut)
+        runs = self._runs.summarise(project_id, details)
+        return _build_session(session_id, details, runs, conversation, is_cut=is_cut)
 
     def get_trajectory(self, project_id: str, *, trace_id: str = "", session_id: str = "") -> Trajectory:
         """A run, by run id or W3C trace id, or a session in typed form, rewarded by all reviews.
@@ -90,8 +91,9 @@ class SessionOperations:
 
     def _iter_trajectories(self, project_id: str, details: Sequence[RunDetail]) -> Iterator[Trajectory]:
         by_run = {detail.record.run_id: detail for detail in details}
+        weights = self._runs.find_weights(project_id)
         for run_id, trajectory in self._store.iter_trajectories(project_id, list(by_run)):
-            yield replace(trajectory, reward=build_reward(by_run[run_id].reviews))
+            yield replace(trajectory, reward=build_reward(by_run[run_id].reviews, weights))
 
 
 def _take_fitting(newest_first: Sequence[RunDetail]) -> Sequence[RunDetail]:
@@ -102,7 +104,7 @@ def _take_fitting(newest_first: Sequence[RunDetail]) -> Sequence[RunDetail]:
 
 
 def _build_session(
-    session_id: str, details: Sequence[RunDetail], conversation: Trajectory, *, is_cut: bool
+    session_id: str, details: Sequence[RunDetail], runs: tuple[Trace, ...], conversation: Trajectory, *, is_cut: bool
 ) -> Session:
     records = [detail.record for detail in details]
 
@@ -112,7 +114,7 @@ def _build_session(
     return Session(
         id=session_id,
         num_turns=conversation.task.num_turns or 0,
-        runs=tuple(map(build_summary, details)),
+        runs=runs,
         trajectory=tuple(map(build_chat_message, conversation.messages)),
         final_response=records[-1].final_response,
         agents=tuple(dict.fromkeys(record.agent for record in records if record.agent)),

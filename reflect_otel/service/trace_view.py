@@ -1,7 +1,10 @@
 """From a stored run to the *trace* of the public API."""
 
+from collections.abc import Mapping
+
 from reflect_otel.dialects.chat_messages import build_chat_message
 from reflect_otel.learning.loop import MAX_TRIES
+from reflect_otel.learning.verdict import build_verdict
 from reflect_otel.model.review import Review, ReviewStatus
 from reflect_otel.model.spans import RunState
 from reflect_otel.model.trace import IngestStatus, Trace
@@ -9,17 +12,22 @@ from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import RunDetail
 
 
-def build_trace(detail: RunDetail, trajectory: Trajectory | None) -> Trace:
-    """The whole trace. ``trajectory`` is ``None`` while the run has not been read yet."""
+def build_trace(detail: RunDetail, trajectory: Trajectory | None, weights: Mapping[str, float]) -> Trace:
+    """The whole trace.
+
+    Args:
+        detail: the run.
+        trajectory: ``None`` while the run has not been read yet.
+        weights: the project's own reviewer weights.
+    """
     messages = trajectory.messages if trajectory is not None else ()
-    return _build(
-        detail, ingest_status(detail, has_trajectory=trajectory is not None), tuple(map(build_chat_message, messages))
-    )
+    status = ingest_status(detail, has_trajectory=trajectory is not None)
+    return _build(detail, status, tuple(map(build_chat_message, messages)), weights)
 
 
-def build_summary(detail: RunDetail) -> Trace:
-    """The trace without its conversation, for lists."""
-    return _build(detail, ingest_status(detail), ())
+def build_summary(detail: RunDetail, weights: Mapping[str, float]) -> Trace:
+    """The trace without its conversation, for lists; ``weights`` as in ``build_trace``."""
+    return _build(detail, ingest_status(detail), (), weights)
 
 
 def review_status(detail: RunDetail) -> ReviewStatus:
@@ -50,8 +58,11 @@ def ingest_status(detail: RunDetail, *, has_trajectory: bool = True) -> IngestSt
     return IngestStatus.FAILED if detail.attempts >= MAX_TRIES else IngestStatus.PROCESSING
 
 
-def _build(detail: RunDetail, status: IngestStatus, chat: tuple[dict[str, object], ...]) -> Trace:
+def _build(
+    detail: RunDetail, status: IngestStatus, chat: tuple[dict[str, object], ...], weights: Mapping[str, float]
+) -> Trace:
     record = detail.record
+    verdict = build_verdict(detail.reviews, weights)
     return Trace(
         id=record.run_id,
         task=record.task,
@@ -70,6 +81,9 @@ def _build(detail: RunDetail, status: IngestStatus, chat: tuple[dict[str, object
         reflector=detail.reflection.written_by if detail.reflection else None,
         reflection_note=(detail.reflection.note or None) if detail.reflection else None,
         review=_newest_review(detail),
+        reviews=tuple(detail.reviews),
+        verdict=verdict.result if verdict else None,
+        reward=verdict.reward if verdict else None,
         trace_ids=record.trace_ids,
         steps=record.steps,
         llm_calls=record.llm_calls,

@@ -8,6 +8,7 @@ import numpy as np
 
 from reflect_otel.model.governance import MemoryFilter
 from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus, UtilityEvent
+from reflect_otel.model.review import ReviewResult
 from reflect_otel.ports import StoredVector, Vector
 from reflect_otel.store.session import Row, Session
 from reflect_otel.store.telemetry import iter_pieces
@@ -20,6 +21,7 @@ _MEMORY_COLUMNS: Final = (
 )  # fmt: skip
 EVENT_FIELDS: Final = (
     "memory_id", "run_id", "reward", "alpha", "sequence", "before", "after", "reviewer", "excluded",
+    "result",
 )  # fmt: skip
 
 _UTILITY_FIELDS: Final = ("utility", "uses", "passes", "alarm")
@@ -187,7 +189,11 @@ def find_utility_events(
     rows = session.fetch(
         "find_utility_events", project_id=project_id, memory_ids=list(memory_ids), run_ids=list(run_ids)
     )
-    return [UtilityEvent(**dict(zip(EVENT_FIELDS, row, strict=True))) for row in rows]
+    return [UtilityEvent(**dict(zip(EVENT_FIELDS, (*row[:-1], _read_result(row[-1])), strict=True))) for row in rows]
+
+
+def _read_result(word: str | None) -> ReviewResult | None:
+    return None if word is None else ReviewResult(word)
 
 
 def read_memory(row: Row) -> Memory:

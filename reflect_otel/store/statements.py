@@ -28,7 +28,13 @@ TABLES: Final = (
 )
 """Every table of schema version 1, in the order of creation."""
 
-MIGRATIONS: Final = ("0002_learning", "0003_reflections", "0004_vectors_by_embedder", "0005_lift")
+MIGRATIONS: Final = (
+    "0002_learning",
+    "0003_reflections",
+    "0004_vectors_by_embedder",
+    "0005_lift",
+    "0006_ledger_results",
+)
 """What leads from each schema version to the next, in order; the number is the version reached."""
 
 STATEMENTS: Final = (

@@ -21,6 +21,17 @@ def test_a_memory_shows_where_it_comes_from_and_what_moved_it(client):
     assert entry.reviewed_ns > 0
 
 
+def test_a_run_that_failed_with_a_good_score_is_no_run_that_passed(client):
+    memory = client.create_memory(TASK, "Ask which order is meant.")
+    run_id = client.create_trace(TASK, CHAT, retrieved_memory_ids=[memory.id]).id
+    client.review_trace(run_id, result="fail", score=0.75)
+    failed = client.get_memory(memory.id)
+    assert (failed.uses, failed.passes, failed.utility) == (1, 0, 0.625)
+    client.review_trace(run_id, result="pass", score=0.25)
+    passed = client.get_memory(memory.id)
+    assert (passed.uses, passed.passes, passed.utility) == (1, 1, 0.375)
+
+
 def test_a_quarantine_is_listed_first_made_in_one_call_and_undone(client):
     bad = learn(client).created_memory_id
     run_id = client.create_trace(TASK, CHAT, retrieved_memory_ids=[bad]).id

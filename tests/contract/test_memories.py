@@ -51,6 +51,18 @@ def test_an_explanation_tells_of_every_memory_near_the_task(client):
     assert client.augment_with_memories(TASK).explanation is None
 
 
+def test_the_explanation_of_an_empty_store_names_the_threshold_that_held(client):
+    told = client.augment_with_memories(TASK, explain=True).explanation
+    assert (told.candidates, told.threshold) == ((), told.gate)
+    assert client.augment_with_memories(TASK, explain=True, similarity_threshold=0.5).explanation.threshold == 0.5
+
+
+def test_a_metadata_filter_that_is_no_mapping_is_refused_by_name(client):
+    with pytest.raises(InvalidArgument, match="mapping") as refused:
+        client.augment_with_memories(TASK, metadata_filter=[("team", "air")])
+    assert refused.value.field == "metadata_filter"
+
+
 def test_the_number_of_memories_in_a_task_can_be_asked_for(client):
     for number in range(3):
         client.create_memory(f"{TASK} {number}", f"Lesson {number}")

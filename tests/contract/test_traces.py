@@ -84,6 +84,28 @@ def test_withdrawing_one_of_several_reviews_leaves_the_others(client):
     assert (trace.review.identifier, trace.review.result, trace.review_status) == ("ada", "pass", "reviewed")
 
 
+def test_every_review_that_stands_is_told_and_what_they_come_to_as_the_project_trusts_them(client):
+    memory = client.create_memory(TASK, "Ask which order is meant.")
+    run_id = client.create_trace(TASK, CHAT, retrieved_memory_ids=[memory.id]).id
+    client.review_trace(run_id, result="pass", identifier="ada", feedback_text="It asked.")
+    judged = client.review_trace(run_id, result="fail", score=0.1, source="llm", name="judge", identifier="m-1")
+    assert [(review.result, review.source, review.identifier) for review in judged.reviews] == [
+        ("pass", "human", "ada"),
+        ("fail", "llm", "m-1"),
+    ]
+    assert (judged.verdict, judged.reward) == ("pass", pytest.approx(0.7))
+    client.update_project_settings(reviewer_weights={"human:ada": 0.0})
+    (listed,) = client.list_traces()
+    assert (listed.verdict, listed.reward) == ("fail", pytest.approx(0.1))
+    assert client.get_trajectory(run_id).reward.aggregated_value == pytest.approx(0.1)
+    (entry,) = client.get_memory_history(memory.id).entries
+    assert (entry.result, entry.feedback) == ("fail", "")
+    client.update_project_settings(reviewer_weights={"human": 0.0, "llm": 0.0})
+    ignored = client.get_trace(run_id)
+    assert (ignored.verdict, ignored.reward, len(ignored.reviews)) == (None, None, 2)
+    assert client.get_trajectory(run_id).reward is None
+
+
 def test_withdrawing_a_review_that_was_never_given_names_those_that_were(client):
     run_id = learn(client).id
     with pytest.raises(NotFound, match="source 'human', identifier ''"):

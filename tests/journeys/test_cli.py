@@ -53,6 +53,36 @@ def test_a_run_is_listed_shown_reviewed_and_learned_from(service, run_id):
     assert [found["id"] for found in augmented["memories"]] == [memory["id"]]
 
 
+def test_several_reviewers_judge_a_run_and_each_is_shown_with_what_they_come_to(service, run_id):
+    def judge(*arguments):
+        answer = reflect_otel(service.url, "review", run_id, *arguments)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    judge("--result", "pass", "--identifier", "ada", "--feedback", "It was kind.")
+    told = judge("--result", "fail", "--score", "0.2", "--source", "llm", "--name", "tone", "--identifier", "m-1")
+    assert "2 reviews stand: pass, reward 0.73" in told
+    shown = reflect_otel(service.url, "run", run_id).stdout
+    assert "verdict  pass, reward 0.73" in shown
+    assert "review  pass by human ada: It was kind." in shown
+    assert "review  fail 0.20 by llm m-1 (tone)" in shown
+    assert "pass" in reflect_otel(service.url, "runs").stdout
+    left = reflect_otel(service.url, "unreview", run_id, "--identifier", "ada").stdout
+    assert "1 review stands: fail, reward 0.20" in left
+    refused = reflect_otel(service.url, "review", run_id, "--result", "pass", "--alpha", "2")
+    assert (refused.returncode, "alpha" in refused.stderr) == (3, True)
+
+
+def test_an_augmentation_may_be_narrowed_to_metadata(service, client):
+    for team in ("air", "rail"):
+        client.create_memory("Book a seat for a customer", f"Ask the {team} desk first.", metadata={"team": team})
+    asked = ["augment", "Book a seat for a customer", "--lambda", "1"]
+    assert "air desk" in reflect_otel(service.url, *asked, "--filter", "team=air").stdout
+    assert "rail desk" not in reflect_otel(service.url, *asked, "--filter", "team=air").stdout
+    refused = reflect_otel(service.url, *asked, "--filter", "air")
+    assert (refused.returncode, "--filter takes KEY=VALUE" in refused.stderr) == (3, True)
+
+
 def test_a_session_is_shown_as_one_conversation(service, client):
     history = [
         {"role": "user", "content": "My coffee is \x1b[31mbroken."},

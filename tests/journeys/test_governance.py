@@ -85,6 +85,8 @@ def test_poison_is_found_taken_out_in_one_call_and_put_back(command, client, poi
     assert [(item["memory"]["id"], item["depth"]) for item in radius["memories"]] == [(bad, 0)]
     assert {(item["run_id"], item["via"]) for item in radius["runs"]} == {("victim-1", bad), ("victim-2", bad)}
 
+    assert "Nothing is within reach" in command("blast-radius", "--author", "nobody").stderr
+
     refused = command("quarantine", "--run", "poisoned", code=1, answer="n\n")
     assert "Quarantine all of these?" in refused.stderr
     assert command("quarantines").stdout.count("\n") == 1
@@ -96,13 +98,13 @@ def test_poison_is_found_taken_out_in_one_call_and_put_back(command, client, poi
     assert utility(command, good) == 0.5
     shown = command("memories", "show", good).stdout
     assert shown.count("quarantined run") == 2
-    assert re.search(r"utility  0.50, 0 of 0 runs passed", shown)
+    assert re.search(r"utility  0.50, no reviewed run counts yet", shown)
     assert (is_served(command, bad), is_served(command, good)) == (False, True)
 
     listed = command("quarantines", "--open").stdout
     assert made["id"] in listed
     assert "bad page" in listed
-    assert "has released 1 memories and 3 runs" in command("release", made["id"]).stdout
+    assert "has released 1 memory and 3 runs" in command("release", made["id"]).stdout
     assert utility(command, good) == before
     assert is_served(command, bad)
     assert command("quarantines", "--open", "--json").stdout == ""
@@ -113,6 +115,7 @@ def test_poison_is_found_taken_out_in_one_call_and_put_back(command, client, poi
 def test_single_memories_are_pinned_archived_held_back_and_put_back(command, client, poisoned):
     good, bad = poisoned
     assert command("memories", "pin", good).stdout == f"{good}: active, pinned\n"
+    assert "--reason" in command("memories", "pin", good, "--reason", "it is kept nowhere", code=2).stderr
     assert "unpin" in command("memories", "archive", good, code=1).stderr
     assert command("memories", "unpin", good).returncode == 0
     (archived,) = lines(command("memories", "archive", good, "--reason", "old", "--json"))

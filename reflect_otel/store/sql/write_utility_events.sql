@@ -2,7 +2,8 @@ insert into utility_events
 select
     $project_id, unnest($memory_id::varchar[]), unnest($run_id::varchar[]), unnest($reward::double[]),
     unnest($alpha::double[]), unnest($sequence::bigint[]), unnest($before::double[]), unnest($after::double[]),
-    unnest($reviewer::varchar[]), unnest($excluded::varchar[])
+    unnest($reviewer::varchar[]), unnest($excluded::varchar[]), unnest($result::varchar[])
 on conflict do update set
     reward = excluded.reward, alpha = excluded.alpha, sequence = excluded.sequence, before = excluded.before,
-    after = excluded.after, reviewer = excluded.reviewer, excluded = excluded.excluded
+    after = excluded.after, reviewer = excluded.reviewer, excluded = excluded.excluded,
+    result = excluded.result

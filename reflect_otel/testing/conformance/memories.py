@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus, Served, UtilityEvent
+from reflect_otel.model.review import ReviewResult
 from reflect_otel.ports import LearningOutcome, Store
 from reflect_otel.testing.conformance.store_case import (
     EMBEDDER_ID,
@@ -155,6 +156,7 @@ class MemoryStoreConformance(StoreCase):
             after=0.65,
             reviewer="human:ada",
             excluded="why",
+            result=ReviewResult.FAIL,
         )
         used = build_memory("used", utility=0.65, uses=1, passes=1)
         _review_and_learn(

@@ -192,7 +192,7 @@ class Memory(_message.Message):
     def __init__(self, id: _Optional[str] = ..., task: _Optional[str] = ..., reflection: _Optional[str] = ..., kind: _Optional[_Union[MemoryKind, str]] = ..., utility: _Optional[float] = ..., uses: _Optional[int] = ..., passes: _Optional[int] = ..., similarity: _Optional[float] = ..., score: _Optional[float] = ..., success: bool = ..., created_from: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., agent: _Optional[str] = ..., reflector: _Optional[str] = ..., contrasted_with: _Optional[str] = ..., pinned: bool = ..., merged_into: _Optional[str] = ..., last_served_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., author: _Optional[str] = ..., status_reason: _Optional[str] = ..., alarm: _Optional[str] = ...) -> None: ...
 
 class Trace(_message.Message):
-    __slots__ = ("id", "trace_ids", "task", "trajectory", "final_response", "retrieved_memory_ids", "review_status", "ingest_status", "ingest_attempts", "last_ingest_error", "model", "agent", "session_id", "metadata", "created_memory_id", "review", "steps", "llm_calls", "llm_errors", "tool_calls", "tool_errors", "input_tokens", "output_tokens", "start_time", "end_time", "closed_by", "reflector", "reflection_note")
+    __slots__ = ("id", "trace_ids", "task", "trajectory", "final_response", "retrieved_memory_ids", "review_status", "ingest_status", "ingest_attempts", "last_ingest_error", "model", "agent", "session_id", "metadata", "created_memory_id", "review", "steps", "llm_calls", "llm_errors", "tool_calls", "tool_errors", "input_tokens", "output_tokens", "start_time", "end_time", "closed_by", "reflector", "reflection_note", "reviews", "verdict", "reward")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -228,6 +228,9 @@ class Trace(_message.Message):
     CLOSED_BY_FIELD_NUMBER: _ClassVar[int]
     REFLECTOR_FIELD_NUMBER: _ClassVar[int]
     REFLECTION_NOTE_FIELD_NUMBER: _ClassVar[int]
+    REVIEWS_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    REWARD_FIELD_NUMBER: _ClassVar[int]
     id: str
     trace_ids: _containers.RepeatedScalarFieldContainer[str]
     task: str
@@ -256,7 +259,10 @@ class Trace(_message.Message):
     closed_by: str
     reflector: str
     reflection_note: str
-    def __init__(self, id: _Optional[str] = ..., trace_ids: _Optional[_Iterable[str]] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., review_status: _Optional[_Union[ReviewStatus, str]] = ..., ingest_status: _Optional[_Union[IngestStatus, str]] = ..., ingest_attempts: _Optional[int] = ..., last_ingest_error: _Optional[str] = ..., model: _Optional[str] = ..., agent: _Optional[str] = ..., session_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., created_memory_id: _Optional[str] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., steps: _Optional[int] = ..., llm_calls: _Optional[int] = ..., llm_errors: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_errors: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., closed_by: _Optional[str] = ..., reflector: _Optional[str] = ..., reflection_note: _Optional[str] = ...) -> None: ...
+    reviews: _containers.RepeatedCompositeFieldContainer[Review]
+    verdict: ReviewResult
+    reward: float
+    def __init__(self, id: _Optional[str] = ..., trace_ids: _Optional[_Iterable[str]] = ..., task: _Optional[str] = ..., trajectory: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ..., final_response: _Optional[str] = ..., retrieved_memory_ids: _Optional[_Iterable[str]] = ..., review_status: _Optional[_Union[ReviewStatus, str]] = ..., ingest_status: _Optional[_Union[IngestStatus, str]] = ..., ingest_attempts: _Optional[int] = ..., last_ingest_error: _Optional[str] = ..., model: _Optional[str] = ..., agent: _Optional[str] = ..., session_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., created_memory_id: _Optional[str] = ..., review: _Optional[_Union[Review, _Mapping]] = ..., steps: _Optional[int] = ..., llm_calls: _Optional[int] = ..., llm_errors: _Optional[int] = ..., tool_calls: _Optional[int] = ..., tool_errors: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., closed_by: _Optional[str] = ..., reflector: _Optional[str] = ..., reflection_note: _Optional[str] = ..., reviews: _Optional[_Iterable[_Union[Review, _Mapping]]] = ..., verdict: _Optional[_Union[ReviewResult, str]] = ..., reward: _Optional[float] = ...) -> None: ...
 
 class Session(_message.Message):
     __slots__ = ("id", "num_turns", "runs", "trajectory", "final_response", "agents", "models", "steps", "llm_calls", "llm_errors", "tool_calls", "tool_errors", "input_tokens", "output_tokens", "start_time", "end_time", "older_runs_left_out")
