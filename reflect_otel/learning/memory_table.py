@@ -133,8 +133,9 @@ class MemoryTable:
         """Forget many memories: none of them is served any more at once, their vectors go little by little."""
         keys = [(project_id, memory_id) for memory_id in memory_ids]
         with self._writing:
-            for key in keys:
-                self._memories.pop(key, None)
+            memories = self._memories.get(project_id, {})
+            for memory_id in memory_ids:
+                memories.pop(memory_id, None)
         for piece in iter_slices(keys):
             with self._writing:
                 for key in piece:
