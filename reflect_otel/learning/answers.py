@@ -22,6 +22,7 @@ from reflect_otel.learning.safety import find_dangers
 from reflect_otel.model.memory import MemoryKind
 from reflect_otel.model.reflection import LearningInput
 from reflect_otel.model.review import Review, ReviewResult, ReviewSource
+from reflect_otel.model.task_values import TaskValues, find_names
 from reflect_otel.model.trajectory import Trajectory
 
 MAX_COPIED: Final = 0.6
@@ -99,12 +100,15 @@ def find_copied_share(text: str, trajectory: Trajectory) -> float:
 
 
 def find_task_values(text: str, lesson: LearningInput) -> tuple[str, ...]:
-    """Ids, numbers, addresses of the one task that stand in the text."""
+    """Ids, numbers, addresses and names of the one task that stand in the text."""
     said = {value.casefold().strip(".:/-") for value in _VALUE.findall(text)}
     known: set[str] = set()
     for source in (lesson.task, *_iter_values(lesson.trajectory)):
         known.update(value.casefold().strip(".:/-") for value in _VALUE.findall(source[:_MOST_VALUES]))
-    return tuple(sorted(value for value in said & known if len(value) > 2))
+    names = {word for match in find_names(text) for word in _WORD.findall(match[0])}
+    values = TaskValues(lesson.task, lesson.trajectory)
+    found = {value for value in said & known if len(value) > 2} | {name for name in names if values.holds(name)}
+    return tuple(sorted(found))
 
 
 # --- form -----------------------------------------------------------------------------------------------

@@ -3,19 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 from reflect_otel.learning.verdict import Verdict
 from reflect_otel.model.memory import Memory, MemoryKind
-from reflect_otel.model.notes import NOTES_START, strip_notes
+from reflect_otel.model.notes import strip_notes
 from reflect_otel.model.reflection import LearningInput, Reflection
 from reflect_otel.model.review import ReviewResult
 from reflect_otel.model.trace import RunRecord
-from reflect_otel.model.trajectory import MessagePrefix, Trajectory
+from reflect_otel.model.trajectory import Message, MessagePrefix, Trajectory
 from reflect_otel.ports import Vector
 
 ECHO_COSINE: Final = 0.90
 """From this content cosine to a served memory up, a reflection only repeats what the run was told."""
+
+_MOST_LEVELS: Final = 20
+"""Of what a tool was asked or answered, in which notes are looked for."""
 
 LONGEST_TASK_CHARACTERS: Final = 8_000
 """What of a run's task a memory keeps: enough to find it by, not a pasted document."""
@@ -38,15 +41,43 @@ def build_learning_input(
 
 
 def without_notes(trajectory: Trajectory) -> Trajectory:
-    """The trajectory with every notes block taken out of its messages."""
-    if not any(message.content and NOTES_START in message.content for message in trajectory.messages):
+    """The trajectory with every notes block taken out: of its messages and of what tools were asked and answered."""
+    messages = tuple(map(_message_without_notes, trajectory.messages))
+    if all(new is old for new, old in zip(messages, trajectory.messages, strict=True)):
         return trajectory
-    messages = tuple(
-        replace(message, content=strip_notes(message.content)) if message.content else message
-        for message in trajectory.messages
-    )
     steps = tuple(replace(step, messages=MessagePrefix(messages, len(step.messages))) for step in trajectory.steps)
     return replace(trajectory, messages=messages, steps=steps)
+
+
+def _message_without_notes(message: Message) -> Message:
+    content = _strip_leaves(message.content)
+    calls = message.tool_calls
+    if calls and any(_strip_leaves(call.arguments) is not call.arguments for call in calls):
+        calls = tuple(replace(call, arguments=_strip_leaves(call.arguments)) for call in calls)
+    answer = message.tool_response
+    if answer is not None:
+        response, error = _strip_leaves(answer.response), _strip_leaves(answer.error)
+        if response is not answer.response or error is not answer.error:
+            answer = replace(answer, response=response, error=error)
+    if content is message.content and calls is message.tool_calls and answer is message.tool_response:
+        return message
+    return replace(message, content=content, tool_calls=calls, tool_response=answer)
+
+
+def _strip_leaves(value: Any, levels: int = _MOST_LEVELS) -> Any:
+    """The value with the notes taken out of every text in it; the very same object where there are none."""
+    if isinstance(value, str):
+        stripped = strip_notes(value)
+        return value if stripped == value else stripped
+    if not levels:
+        return value
+    if isinstance(value, dict):
+        fields = {key: _strip_leaves(item, levels - 1) for key, item in value.items()}
+        return value if all(fields[key] is value[key] for key in value) else fields
+    if isinstance(value, list):
+        items = [_strip_leaves(item, levels - 1) for item in value]
+        return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+    return value
 
 
 def build_memory(record: RunRecord, lesson: LearningInput, reflection: Reflection, created_ns: int) -> Memory:

@@ -48,7 +48,8 @@ def find_dangers(text: str, allowed_hosts: Collection[str] = ()) -> tuple[str, .
     """
     seen = text[:_LONGEST_INPUT]
     plain = _without_hidden(unicodedata.normalize("NFKC", seen))
-    forms = tuple(dict.fromkeys((plain, plain.translate(_LOOK_ALIKES), plain.translate(_DEFUSED))))
+    decoded = unquote(html.unescape(plain))
+    forms = tuple(dict.fromkeys((plain, plain.translate(_LOOK_ALIKES), plain.translate(_DEFUSED), decoded)))
     dangers = {"hidden characters": _has_hidden(seen), "look-alike letters": _has_look_alikes(seen)}
     for name, pattern in load_forms().items():
         found = itertools.chain.from_iterable(map(pattern.finditer, forms))

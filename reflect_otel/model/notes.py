@@ -18,10 +18,27 @@ _BLOCK: Final = re.compile(
     + r"|\r?\n[ \t]*\[[^\n]*(?=\Z|\n\n" + re.escape(NOTES_START) + r"))?"
 )  # fmt: skip
 
+_GAP: Final = r"(?:[\s>*|#]|\\+[nrt])+"
+
+
+def _rewrapped(line: str) -> str:
+    return _GAP.join(map(re.escape, line.split()))
+
+
+_REWRAPPED: Final = re.compile(
+    r"(?:\r\n\r\n|\n\n)?[ \t]{0,8}"
+    + _rewrapped(NOTES_START)
+    + rf"(?:(?!{re.escape(NOTES_START[:28])})[\s\S]){{0,8000}}?"
+    + _rewrapped(NOTES_END)
+)
+_FIRST_WORD: Final = NOTES_START.split()[0]
+
 
 def strip_notes(text: str) -> str:
-    """The text without any notes block of ours, also one that was cut off before its end line.
+    """The text without any notes block of ours, also one that was cut off before its end line or wrapped anew.
 
     For a rendered augmentation this gives back the bare task, byte for byte.
     """
-    return _BLOCK.sub("", text) if NOTES_START in text else text
+    if _FIRST_WORD not in text:
+        return text
+    return _BLOCK.sub("", _REWRAPPED.sub("", text))

@@ -13,41 +13,34 @@ from reflect_otel.model.memory import MemoryKind
 from reflect_otel.model.notes import strip_notes
 from reflect_otel.model.reflection import LearningInput, Reflection
 from reflect_otel.model.review import ReviewResult
+from reflect_otel.model.task_values import TaskValues
 from reflect_otel.model.trajectory import Role, TerminationReason, Trajectory
+from reflect_otel.providers.lesson_wording import build_feedback, build_opening, cut, hide_values, join, listed
 from reflect_otel.providers.run_contrast import find_differences
 from reflect_otel.providers.tool_facts import (
     Call,
     Effect,
     Recovery,
-    build_gist,
     find_recoveries,
     find_repeated,
     find_stuck,
+    has_tools,
     is_confirmed,
+    is_conversation,
     read_calls,
 )
+from reflect_otel.providers.tool_failures import build_gist
 
 LONGEST_TEXT: Final = 600
-_LONGEST_FEEDBACK: Final = 240
-_SHORTEST_GIST: Final = 40
-_LONGEST_GIST: Final = 90
 _LONGEST_QUESTION: Final = 140
 _LONGEST_READ: Final = 1_000
 _MOST_CHECKED: Final = 50
 """Calls looked at one by one: a run may hold thousands."""
-_MOST_NAMES: Final = 7
 _MOST_RECOVERIES: Final = 2
 _MOST_DIFFERENCES: Final = 3
 
-_GREETING: Final = re.compile(
-    r"^(?:(?:hi|hello|hey|good \w+|dear \w+)(?: there| all| team)?\s*[,.!:–-]+\s*)+", re.IGNORECASE
-)
-_VALUE: Final = re.compile(r"https?://\S+|\S+@\S+|#?[\w./:-]*\d[\w./:-]*")
-_IDENTIFIER: Final = re.compile(
-    r"https?://\S+|www\.\S+|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}|#[\w-]*\d[\w-]*|\b(?=\w*\d\w*\d\w*\d)[\w-]{6,}"
-)
-"""What a reviewer names of the one task: addresses, and words of six characters or more with three digits."""
-_PROPER_NAME: Final = re.compile(r"(?<=[a-z,;] )(?!I\b)[A-Z][\w’'-]*[a-z](?:\s+[A-Z][\w’'-]*[a-z])*|\b[A-Z]{3}\b")
+_CHANGES_NOTHING: Final = frozenset({Effect.LOOKS_UP, Effect.COMPUTES, Effect.THINKS})
+_MAY_CHANGE: Final = frozenset({Effect.ACTS, Effect.UNKNOWN})
 _STOPPED: Final = {
     TerminationReason.TRUNCATION: "it was cut off at a length limit",
     TerminationReason.TIMEOUT: "it ran out of time",
@@ -68,10 +61,11 @@ class OfflineReflector:
         passed = lesson.result is ReviewResult.PASS
         differences = _contrast(lesson)
         said = differences or (_strategy(lesson, calls) if passed else _pitfall(lesson, calls))
-        told = _feedback(lesson)
+        values = TaskValues(strip_notes(lesson.task), lesson.trajectory)
+        told = build_feedback(lesson.feedback, values)
         if not said and not told:
             return None
-        text = _within(LONGEST_TEXT, [_applies_to(lesson.task), told, *said])
+        text = join(LONGEST_TEXT, [build_opening(lesson.task, lesson.trajectory), told, *said], values)
         if text in lesson.served_texts:
             return None
         kind = MemoryKind.CONTRAST if differences else MemoryKind.STRATEGY if passed else MemoryKind.PITFALL
@@ -84,41 +78,47 @@ class OfflineReflector:
 def _strategy(lesson: LearningInput, calls: Sequence[Call]) -> list[str]:
     if not calls:
         return _answered(lesson.trajectory, _talked(lesson.trajectory))
-    acting = [call for call in calls if call.effect is Effect.ACTS and not call.error]
-    looked = _names(call for call in calls if call.effect is not Effect.ACTS)
-    sentences = [_ordered(calls)]
+    acting = [call for call in calls if call.effect is Effect.ACTS and not call.has_failed]
+    sentences = _ordered(calls)
     sentences += [_advice(recovery) for recovery in find_recoveries(calls)[:_MOST_RECOVERIES]]
     stuck = find_stuck(calls)
-    sentences += [f"{call.name} failed with “{call.error}”; the run passed without it." for call in stuck]
+    sentences += [f"{call.name} failed{_with(call)}; the run passed all the same." for call in stuck]
     if acting and is_confirmed(lesson.trajectory, calls, acting[0]):
-        sentences.append(f"Check: look up first and have the user confirm the details right before {acting[0].name}.")
-    elif any(call.effect is Effect.HANDS_OVER for call in calls):
+        first = "look up first and " if any(call.effect is Effect.LOOKS_UP for call in calls) else ""
+        sentences.append(f"Check: {first}have the user confirm the details right before {acting[0].name}.")
+    elif _last(calls).effect is Effect.HANDS_OVER:
         sentences.append("Check: handing over was right, as the tools could not do what was asked.")
-    elif looked and not acting and not stuck:
+    elif not stuck and all(call.effect in _CHANGES_NOTHING for call in calls):
         sentences.append("Check: looking up was enough, nothing had to be changed.")
     return sentences
 
 
+def _last(calls: Sequence[Call]) -> Call:
+    """The last call but for thinking aloud."""
+    return next((call for call in reversed(calls) if call.effect is not Effect.THINKS), calls[-1])
+
+
 def _talked(trajectory: Trajectory) -> str:
-    """What a run without tool calls did that was right."""
+    """What a run without tool calls did that was right; empty when nothing tells that it had a choice."""
     replies = [
         message.content for message in trajectory.messages if message.role is Role.ASSISTANT and message.content
     ]
     asked = re.search(r"[^.!?\n]{15,}\?", strip_notes(replies[0])[:_LONGEST_READ]) if len(replies) > 1 else None
     if asked is None:
-        return "a direct answer without any tool call was right"
-    question = _cut(_masked(" ".join(asked[0].split())), _LONGEST_QUESTION)
+        return "a direct answer without any tool call was right" if has_tools(trajectory, ()) else ""
+    question = cut(hide_values(" ".join(asked[0].split())), _LONGEST_QUESTION)
     return (
         f"talking it through in {len(replies)} answers without any tool call was right, beginning with “{question}”"
     )
 
 
-def _ordered(calls: Sequence[Call]) -> str:
-    worked = [call for call in calls if not call.error] or list(calls)
-    names = _names(worked)
-    return (
-        f"what worked was {names[0]} alone." if len(names) == 1 else f"what worked was {_listed(names, ', then ')}."
-    )
+def _ordered(calls: Sequence[Call]) -> list[str]:
+    names = _names(call for call in calls if not call.has_failed)
+    if not names or all(call.is_command for call in calls):
+        return []
+    return [
+        f"what worked was {names[0]} alone." if len(names) == 1 else f"what worked was {listed(names, ', then ')}."
+    ]
 
 
 def _contrast(lesson: LearningInput) -> list[str]:
@@ -135,9 +135,9 @@ def _contrast(lesson: LearningInput) -> list[str]:
 def _pitfall(lesson: LearningInput, calls: Sequence[Call]) -> list[str]:
     sentences = _stopped(lesson.trajectory)
     if not calls:
-        if _feedback(lesson):  # whether the agent has tools at all is not known here: the reviewer knows better
-            return sentences
-        return sentences + _answered(
+        if lesson.feedback or sentences or not has_tools(lesson.trajectory, calls):
+            return sentences  # the reviewer knows better, or the end tells, or there was nothing to call
+        return _answered(
             lesson.trajectory,
             "the failed run only talked and called no tool; look the facts up with the tools before answering, "
             "and carry out what is asked",
@@ -152,48 +152,57 @@ def _pitfall(lesson: LearningInput, calls: Sequence[Call]) -> list[str]:
     ]
     if any(call.effect is Effect.ACTS for call in stuck):
         return sentences
-    return [*sentences, _ending(lesson.trajectory, calls)]
+    return [*sentences, *_ending(lesson.trajectory, calls)]
 
 
 def _stuck(call: Call, calls: Sequence[Call]) -> str:
-    times = sum(other.name == call.name and other.error is not None for other in calls)
-    often = f" {times} times" if times > 1 else ""
-    return (
-        f"{call.name} failed{often} with “{call.error}” and never worked; check its inputs before calling it again."
-    )
-
-
-def _ending(trajectory: Trajectory, calls: Sequence[Call]) -> str:
-    acting = [call for call in calls if call.effect is Effect.ACTS and not call.error]
-    handed = next((call for call in calls if call.effect is Effect.HANDS_OVER), None)
-    looked = _names(call for call in calls if call.effect is Effect.LOOKS_UP)
-    basis = f" after {_listed(looked, ', ')}" if looked else " without looking anything up"
-    if acting:
-        return _acted(trajectory, calls, acting, basis)
-    if handed is not None:
-        return f"the failed run gave up with {handed.name}{basis}; do what the tools allow before handing over."
-    if looked:
+    failures = [other for other in calls if other.name == call.name and other.has_failed]
+    often = f" {len(failures)} times" if len(failures) > 1 else ""
+    has_worked = any(other.name == call.name and not other.has_failed for other in calls)
+    went_on = any(other.position > call.position and other.effect in _MAY_CHANGE for other in calls)
+    if has_worked or (went_on and len(failures) == 1):
         return (
-            f"the failed run only looked things up ({_listed(looked, ', ')}) and changed nothing; "
-            "if the request is allowed, carry it out before the conversation ends."
+            f"{call.name} failed{_with(call)} the last time it was called; mend the cause and call it again "
+            "before finishing."
         )
-    return f"the failed run used {_listed(_names(calls), ', ')}."
+    return f"{call.name} failed{often}{_with(call)} and never worked; check its inputs before calling it again."
+
+
+def _ending(trajectory: Trajectory, calls: Sequence[Call]) -> list[str]:
+    acting = [call for call in calls if call.effect is Effect.ACTS and not call.has_failed]
+    looked = _names(call for call in calls if call.effect is Effect.LOOKS_UP and not call.has_failed)
+    basis = f" after {listed(looked, ', ')}" if looked else " without looking anything up"
+    last = _last(calls)
+    if acting:
+        return [_acted(trajectory, calls, acting, basis)]
+    if last.effect is Effect.HANDS_OVER:
+        return [f"the failed run gave up with {last.name}{basis}; do what the tools allow before handing over."]
+    if looked and all(call.effect in _CHANGES_NOTHING for call in calls):
+        only = f"the failed run only looked things up ({listed(looked, ', ')}) and changed nothing; "
+        return [f"{only}if the request is allowed, carry it out before the conversation ends."]
+    return []
 
 
 def _acted(trajectory: Trajectory, calls: Sequence[Call], acting: Sequence[Call], basis: str) -> str:
-    names = _listed(_names(acting), " and ")
+    names = listed(_names(acting), " and ")
     times = f" ({len(acting)} calls)" if len(acting) > 1 else ""
+    return f"the failed run called {names}{times}{basis}; {_missing(trajectory, calls, acting)}"
+
+
+def _missing(trajectory: Trajectory, calls: Sequence[Call], acting: Sequence[Call]) -> str:
+    """What a run that acted has left out, as far as its calls tell."""
     unconfirmed = next((call for call in acting[:_MOST_CHECKED] if not is_confirmed(trajectory, calls, call)), None)
+    compare = "compare every argument with the request and the looked-up data, and cover each part of the request."
+    if not is_conversation(trajectory):
+        if any(call.position > acting[-1].position and call.effect is not Effect.THINKS for call in calls):
+            return compare
+        return f"nothing checked the result of {acting[-1].name}: look it up or test it before finishing."
     if unconfirmed is not None:
-        advice = (
-            f"{unconfirmed.name} ran without the user confirming it right before; list the details and ask first."
-        )
-    else:
-        advice = (
-            "the user had agreed, so the details were wrong or a part was missing: check that the rules allow it, "
-            "compare every argument with the request and the looked-up data, and cover each part of the request."
-        )
-    return f"the failed run called {names}{times}{basis}; {advice}"
+        return f"{unconfirmed.name} ran without the user confirming it right before; list the details and ask first."
+    return (
+        "the user had agreed, so the details were wrong or a part was missing: check that the rules allow it, "
+        f"{compare}"
+    )
 
 
 def _stopped(trajectory: Trajectory) -> list[str]:
@@ -201,9 +210,8 @@ def _stopped(trajectory: Trajectory) -> list[str]:
     reason = _STOPPED.get(metrics.termination_reason) if metrics and metrics.termination_reason else None
     if reason is not None:
         return [f"the failed run did not finish: {reason}; do the essential part first."]
-    if trajectory.error:
-        return [f"the failed run ended with “{build_gist(trajectory.error)}”."]
-    return []
+    said = build_gist(trajectory.error) if trajectory.error else ""
+    return [f"the failed run ended with “{said}”."] if said else []
 
 
 # --- wording --------------------------------------------------------------------------------------------
@@ -211,72 +219,30 @@ def _stopped(trajectory: Trajectory) -> list[str]:
 
 def _advice(recovery: Recovery) -> str:
     failed, worked = recovery.failed, recovery.worked
-    start = f"If {failed.name} gives “{failed.error}”, "
+    start = f"If {failed.name} gives “{failed.error}”, " if failed.error else f"If {failed.name} fails, "
     if worked.name != failed.name:
         return f"{start}{worked.name} worked instead."
-    first = f"first use {_listed(recovery.between, ', ')}, then " if recovery.between else ""
-    changed = f"with other {_listed(recovery.changed, ', ')}" if recovery.changed else "again"
+    first = f"first use {listed(recovery.between, ', ')}, then " if recovery.between else ""
+    changed = f"with other {listed(recovery.changed, ', ')}" if recovery.changed else "again"
     return f"{start}{first}call it {changed}; that worked."
+
+
+def _with(call: Call) -> str:
+    return f" with “{call.error}”" if call.error else ""
 
 
 def _answered(trajectory: Trajectory, sentence: str) -> list[str]:
     spoke = any(message.role is Role.ASSISTANT and message.content for message in trajectory.messages)
-    return [f"{sentence}."] if spoke or trajectory.final_response else []
-
-
-def _feedback(lesson: LearningInput) -> str:
-    text = " ".join(strip_notes(lesson.feedback or "").split())
-    if not text:
-        return ""
-    text = _cut(_IDENTIFIER.sub("…", text[:_LONGEST_READ]), _LONGEST_FEEDBACK)
-    return f"the reviewer says: {text}" + ("" if text[-1] in ".!?…" else ".")
-
-
-def _applies_to(task: str) -> str:
-    """The opening words of the task that say something, without greeting, values and names."""
-    text = _GREETING.sub("", " ".join(strip_notes(task).split())[:_LONGEST_READ])
-    opening = ""
-    for sentence in re.split(r"(?<=[.!?])\s+", text):
-        opening = f"{opening} {sentence}".strip()
-        if len(opening) >= _SHORTEST_GIST:
-            break
-    gist = _cut(_masked(opening).rstrip(" .!?:"), _LONGEST_GIST)
-    return f"When the task is like “{gist}”:" if gist else ""
-
-
-def _masked(text: str) -> str:
-    plain = _VALUE.sub("…", text)
-    named = _PROPER_NAME.sub("…", plain)
-    few = named.count("…") - plain.count("…") <= max(1, len(plain.split()) // 4)
-    return re.sub(r"…(?:[\s,]+…)+", "…", named if few else plain)
-
-
-def _cut(text: str, characters: int) -> str:
-    return text if len(text) <= characters else text[: characters - 1].rsplit(" ", 1)[0].rstrip(" ,;:.") + "…"
-
-
-def _within(characters: int, sentences: Iterable[str]) -> str:
-    """As many whole sentences as fit, in order."""
-    text = ""
-    for sentence in filter(None, sentences):
-        joined = f"{text} {sentence}".strip()
-        if len(joined) <= characters:
-            text = joined
-    return re.sub(r"(?<=[.!?…] )the ", "The ", text)
+    return [f"{sentence}."] if sentence and (spoke or trajectory.final_response) else []
 
 
 def _names(calls: Iterable[Call]) -> list[str]:
     return list(dict.fromkeys(call.name for call in calls if call.effect is not Effect.THINKS))
 
 
-def _listed(names: Sequence[str], separator: str) -> str:
-    shown = names if len(names) <= _MOST_NAMES else [*names[: _MOST_NAMES - 1], "…", names[-1]]
-    return separator.join(shown)
-
-
 def _steps(trajectory: Trajectory, calls: Sequence[Call]) -> tuple[int, ...]:
     """Numbers of the steps whose calls failed, or else of those that acted; of the first ``_MOST_CHECKED`` calls."""
-    telling = [call for call in calls if call.error] or [call for call in calls if call.effect is Effect.ACTS]
+    telling = [call for call in calls if call.has_failed] or [call for call in calls if call.effect is Effect.ACTS]
     ends = [len(step.messages) for step in trajectory.steps]
     checked = telling[:_MOST_CHECKED]
     found = (next((number for number, end in enumerate(ends) if end > call.position), None) for call in checked)

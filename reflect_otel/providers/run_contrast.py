@@ -71,10 +71,11 @@ def _shape(arguments: object, key: str) -> object:
 
 
 def _got_past(good: Sequence[Call], bad: Sequence[Call]) -> str:
-    working = {call.name for call in good if not call.error}
+    working = {call.name for call in good if not call.has_failed}
     for call in find_stuck(bad):
         if call.name in working:
-            return f"the failed run got stuck on {call.name} (“{call.error}”), which worked in the passed one."
+            said = f" (“{call.error}”)" if call.error else ""
+            return f"the failed run got stuck on {call.name}{said}, which worked in the passed one."
     return ""
 
 
@@ -88,11 +89,11 @@ def _acted_less_often(good: Sequence[Call], bad: Sequence[Call]) -> str:
 
 
 def _acting(calls: Iterable[Call]) -> list[Call]:
-    return [call for call in calls if call.effect in (Effect.ACTS, Effect.HANDS_OVER) and not call.error]
+    return [call for call in calls if call.effect in (Effect.ACTS, Effect.HANDS_OVER) and not call.has_failed]
 
 
 def _looking(calls: Iterable[Call]) -> list[Call]:
-    return [call for call in calls if call.effect in (Effect.LOOKS_UP, Effect.COMPUTES) and not call.error]
+    return [call for call in calls if call.effect in (Effect.LOOKS_UP, Effect.COMPUTES) and not call.has_failed]
 
 
 def _names(calls: Iterable[Call], without: Iterable[Call]) -> str:

@@ -1,6 +1,6 @@
 """What a trajectory shows about its tool calls: which failed and how, what was repeated, what worked afterwards.
 
-Pure and deterministic. Where a tool reports its failure only in words ("Error: user not found"), the words count.
+Pure and deterministic.
 """
 
 import json
@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from reflect_otel.model.trajectory import Role, ToolCall, ToolResponse, Trajectory
+from reflect_otel.providers.tool_failures import read_error
 
 
 class Effect(Enum):
@@ -37,18 +38,15 @@ _VERBS: Final = {
     Effect.THINKS: "think plan reflect reason",
 }
 _EFFECTS: Final = {verb: effect for effect, verbs in _VERBS.items() for verb in verbs.split()}
-_NAME_PART: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_ERROR_WORDS: Final = re.compile(
-    r"\s*(?:\w*(?:error|exception)(?=\s*:|\s+\w+ing\b|\s*$)|traceback\b|failed(?=\s*:|\s+to\b)|failure(?=\s*:))",
-    re.IGNORECASE,
+_PASSING_ON: Final = frozenset({"transfer", "handoff", "handover"})
+_PEOPLE: Final = frozenset(
+    {"human", "humans", "person", "people", "representative", "operator", "staff", "supervisor", "support"}
 )
-_ERROR_KEYS: Final = ("error", "errors", "exception", "error_message")
-_SPECIFIC: Final = re.compile(r"https?://\S+|\S+@\S+|'[^']*'|\"[^\"]*\"|`[^`]*`|[\[{].*|[#$€£]?[\w./:-]*\d[\w./:-]*")
-_PREAMBLE: Final = re.compile(r"^(?:(?:error|exception)\b[^:\n]{0,80}:\s*)+", re.IGNORECASE)
-_MESSAGE: Final = re.compile(r"""['"]message['"]\s*:\s*(['"])(.+?)\1\s*[,}]""")
-_LONGEST_REASON: Final = 110
+_COMMAND_KEYS: Final = frozenset({"command", "cmd", "commands", "code", "script"})
+_NAME_PART: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_TOOLS: Final = re.compile(r"\b(?:tools?|function[ -]calls?|functions?)\b", re.IGNORECASE)
+_LONGEST_INSTRUCTIONS: Final = 50_000
 _LONGEST_NAME: Final = 60
-_LONGEST_WORDS: Final = 1_000
 _MOST_OPEN_CALLS: Final = 200
 
 
@@ -58,7 +56,8 @@ class Call:
 
     Attributes:
         position: index of the asking message in ``trajectory.messages``.
-        error: why it failed, without the values of this one task; ``None`` when it did not fail.
+        error: why it failed, without the values of this one task; empty when that is not known, ``None`` when it did
+            not fail.
     """
 
     position: int
@@ -70,6 +69,16 @@ class Call:
     def effect(self) -> Effect:
         """What the tool does, by its name."""
         return read_effect(self.name)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it failed, for whatever reason."""
+        return self.error is not None
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it runs whatever it is given, so that its name tells nothing."""
+        return not _COMMAND_KEYS.isdisjoint(self.arguments)
 
     @property
     def request(self) -> str:
@@ -111,27 +120,14 @@ def read_calls(trajectory: Trajectory) -> tuple[Call, ...]:
             position,
             _clean_name(call.name),
             call.arguments,
-            read_error(answers[number]) if number in answers else None,
+            _read_outcome(call.name, answers.get(number)),
         )
         for number, (position, call) in enumerate(asked)
     )
 
 
-def read_error(answer: ToolResponse) -> str | None:
-    """Why a tool failed, from its error field or the words of its answer; ``None`` when it did not fail."""
-    words = answer.error if answer.error is not None else _error_words(answer.response)
-    return None if words is None else build_gist(words)
-
-
-def build_gist(words: str) -> str:
-    """What a failure says, in one line, with the values of this one task left out."""
-    quoted = _MESSAGE.search(words[:_LONGEST_WORDS])
-    lines = [line.strip() for line in (quoted[2] if quoted else words).splitlines() if line.strip()] or [""]
-    said = (lines[-1] if lines[0].lower().startswith("traceback") else " ".join(lines[:3]))[:_LONGEST_WORDS]
-    said = _PREAMBLE.sub("", said) or said
-    said = re.sub(r"…(?:[\s,;]*…)+", "…", _SPECIFIC.sub("…", said)).rstrip(" .:").lstrip("… :,-")
-    said = said if len(said) <= _LONGEST_REASON else said[:_LONGEST_REASON].rsplit(" ", 1)[0] + "…"
-    return said or "an error"
+def _read_outcome(name: str, answer: ToolResponse | None) -> str | None:
+    return None if answer is None else read_error(answer, is_lookup=read_effect(name) is Effect.LOOKS_UP)
 
 
 def _clean_name(name: str) -> str:
@@ -140,22 +136,30 @@ def _clean_name(name: str) -> str:
 
 
 def read_effect(name: str) -> Effect:
-    """What a tool does, by the first verb in its name."""
-    parts = (part.lower() for part in _NAME_PART.findall(name))
-    return next((_EFFECTS[part] for part in parts if part in _EFFECTS), Effect.UNKNOWN)
+    """What a tool does, by the first verb in its name.
+
+    A transfer to people hands over; one to something else passes the work to another agent, which tells nothing; one
+    of something (``transfer_funds``) acts.
+    """
+    parts = [part.lower() for part in _NAME_PART.findall(name)]
+    verb = next((part for part in parts if part in _EFFECTS), "")
+    if verb in _PASSING_ON and _PEOPLE.isdisjoint(parts):
+        return Effect.UNKNOWN if "to" in parts or verb != "transfer" else Effect.ACTS
+    return _EFFECTS.get(verb, Effect.UNKNOWN)
 
 
 def find_recoveries(calls: Sequence[Call]) -> tuple[Recovery, ...]:
     """For each failing tool, its first failure and what worked afterwards: itself later, else another one at once."""
-    first_failures = {call.name: number for number, call in reversed(list(enumerate(calls))) if call.error}
+    first_failures = {call.name: number for number, call in reversed(list(enumerate(calls))) if call.has_failed}
     found = (_find_recovery(calls, number) for number in sorted(first_failures.values()))
     return tuple(recovery for recovery in found if recovery is not None)
 
 
 def find_stuck(calls: Sequence[Call]) -> tuple[Call, ...]:
-    """The last failure of each tool that never made good."""
+    """The last failure of each tool that neither worked afterwards nor was replaced by another that did."""
     recovered = {recovery.failed.name for recovery in find_recoveries(calls)}
-    return tuple({call.name: call for call in calls if call.error and call.name not in recovered}.values())
+    last = {call.name: call for call in calls}
+    return tuple(call for call in last.values() if call.has_failed and call.name not in recovered)
 
 
 def find_repeated(calls: Sequence[Call]) -> Mapping[str, int]:
@@ -165,9 +169,21 @@ def find_repeated(calls: Sequence[Call]) -> Mapping[str, int]:
         requests.setdefault(call.request, []).append(call)
     repeated: dict[str, int] = {}
     for same in requests.values():
-        if len(same) >= 3 or (len(same) == 2 and all(call.error for call in same)):
+        if len(same) >= 3 or (len(same) == 2 and all(call.has_failed for call in same)):
             repeated[same[0].name] = max(len(same), repeated.get(same[0].name, 0))
     return repeated
+
+
+def is_conversation(trajectory: Trajectory) -> bool:
+    """Whether a user spoke again after the agent had answered: one who could have been asked."""
+    roles = [message.role for message in trajectory.messages if message.role in (Role.USER, Role.ASSISTANT)]
+    return Role.USER in roles[roles.index(Role.ASSISTANT) :] if Role.ASSISTANT in roles else False
+
+
+def has_tools(trajectory: Trajectory, calls: Sequence[Call]) -> bool:
+    """Whether the run shows that its agent has tools: it called one, or its instructions speak of them."""
+    told = (message.content or "" for message in trajectory.messages if message.role is Role.SYSTEM)
+    return bool(calls) or any(_TOOLS.search(text[:_LONGEST_INSTRUCTIONS]) for text in told)
 
 
 def is_confirmed(trajectory: Trajectory, calls: Sequence[Call], call: Call) -> bool:
@@ -186,40 +202,37 @@ def _find_asked(answer: ToolResponse, open_calls: list[int], asked: list[tuple[i
     return next(by_id, next(by_name, open_calls[0]))
 
 
-def _error_words(response: Any) -> str | None:
-    if isinstance(response, str):
-        if response.lstrip().startswith("{"):
-            return _error_words(_parsed(response))
-        return response if _ERROR_WORDS.match(response) else None
-    if not isinstance(response, Mapping):
-        return None
-    named = next((response[key] for key in _ERROR_KEYS if response.get(key)), None)
-    if named is None:
-        return str(response.get("message") or "error") if response.get("isError") is True else None
-    return str(named.get("message", named)) if isinstance(named, Mapping) else str(named)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
-
-
 def _find_recovery(calls: Sequence[Call], number: int) -> Recovery | None:
     failed, later = calls[number], calls[number + 1 :]
-    again = next((call for call in later if call.name == failed.name and call.error is None), None)
+    working = [call for call in later if call.name == failed.name and not call.has_failed]
+    again = next((call for call in working if call.request == failed.request), next(iter(working), None))
     if again is not None:
+        if not _is_retry(calls, number, again):
+            return None
         between = (call.name for call in later[: later.index(again)] if _helped(call, failed))
         return Recovery(failed, again, _changed(failed, again), tuple(dict.fromkeys(between)))
     acted = next((call for call in later if call.effect is not Effect.THINKS and call.name != failed.name), None)
-    if acted is None or acted.error or acted.effect is not failed.effect:
+    if acted is None or acted.has_failed or acted.effect is not failed.effect or acted.effect is Effect.UNKNOWN:
         return None
     return Recovery(failed, acted)
 
 
+def _is_retry(calls: Sequence[Call], number: int, again: Call) -> bool:
+    """Whether the later call tries the same again, and is not merely the next of many or another command."""
+    failed = calls[number]
+    changed = _changed(failed, again)
+    if not changed or not _COMMAND_KEYS.isdisjoint(changed):
+        return not changed
+    if len(changed) < len({*failed.arguments, *again.arguments}):
+        return True
+    others = (
+        call for at, call in enumerate(calls) if call.name == failed.name and call is not again and at != number
+    )
+    return all(call.has_failed == (call.position < again.position) for call in others)
+
+
 def _helped(call: Call, failed: Call) -> bool:
-    return call.name != failed.name and not call.error and call.effect is not Effect.THINKS
+    return call.name != failed.name and not call.has_failed and call.effect is not Effect.THINKS
 
 
 def _changed(before: Call, after: Call) -> tuple[str, ...]:

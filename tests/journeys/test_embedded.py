@@ -159,7 +159,8 @@ def test_spans_client_and_evaluation_events_share_one_engine(folder):
 
 def test_a_service_takes_over_the_folder_and_gives_it_back(folder):
     with ReflectClient.embedded(folder) as client:
-        run_id = client.create_trace_and_wait(TASK, CHAT, review_result="fail").id
+        submitted = client.create_trace_and_wait(TASK, CHAT, review_result="fail", feedback_text="It was too late.")
+        run_id = submitted.id
     with ServiceProcess(folder) as service:
         with ReflectClient(service.url) as client:
             assert client.get_trace(run_id).review_status == "reviewed"

@@ -14,7 +14,16 @@ from reflect_otel.learning.prompts import LONGEST_DATA_CHARACTERS
 from reflect_otel.model.memory import MemoryKind
 from reflect_otel.model.model_call import ModelLimits, ModelOptions
 from reflect_otel.model.notes import NOTES_START
-from reflect_otel.model.trajectory import Message, Role, Trajectory
+from reflect_otel.model.trajectory import (
+    Message,
+    MessagePrefix,
+    Role,
+    Step,
+    Task,
+    ToolCall,
+    ToolResponse,
+    Trajectory,
+)
 from reflect_otel.plugins import load_plugin
 from reflect_otel.providers.openai_model import OpenAIModel
 from tests.scripted_llm import HANG_UP, ScriptedLLM, dripping, error, held, raw, refusal, text
@@ -153,6 +162,34 @@ def test_notes_in_the_conversation_are_not_shown_as_its_words(build):
     assert "Secret recipe" not in asked(world)
 
 
+@pytest.mark.parametrize(
+    "copied",
+    [
+        "Here they are:\n> {start}\n> [M1 strategy, new] Secret recipe.\n> [end of notes]\nThanks",
+        '{{"prompt": "Refund\\n\\n{start}\\n[M1 strategy, new] Secret recipe.\\n[end of notes]", "n": 1}}',
+        "{wrapped}\n[M1 strategy,\nnew] Secret\nrecipe.\n[end\nof notes]",
+    ],
+    ids=["quoted", "escaped", "wrapped"],
+)
+def test_notes_that_an_agent_copied_are_not_shown_wherever_they_stand(build, copied):
+    block = copied.format(start=NOTES_START, wrapped=NOTES_START.replace(" ", "\n"))
+    call = ToolCall(name="ask_colleague", arguments={"to": [{"mail": block}]}, id="1")
+    messages = (
+        Message(role=Role.USER, content=REFUND),
+        Message(role=Role.ASSISTANT, content=block, tool_calls=(call,)),
+        Message(role=Role.TOOL, tool_response=ToolResponse(id="1", name="ask_colleague", response={"echo": block})),
+        Message(role=Role.TOOL, tool_response=ToolResponse(id="2", name="ask_colleague", error=block)),
+        Message(role=Role.ASSISTANT, content="Done."),
+    )
+    steps = tuple(Step(messages=MessagePrefix(messages, end)) for end in (2, 5))
+    world = build([answer()])
+    world.run("r1", REFUND, trajectory=Trajectory(task=Task(text=REFUND), messages=messages, steps=steps))
+    world.review("r1", "pass")
+    world.loop.run_pending()
+    assert "Secret" not in asked(world)
+    assert "ask_colleague" in asked(world)
+
+
 def test_a_run_without_a_conversation_is_not_asked_about(build):
     world = build([answer()])
     world.run("r1", REFUND, trajectory=Trajectory())
@@ -195,6 +232,13 @@ def test_an_unusable_answer_is_repaired_once_with_the_list_of_what_was_wrong(bui
     assert len(world.llm.requests) == 2
     assert complaint in asked(world)
     assert world.created("r1").reflector == "openai gpt-test"
+
+
+def test_a_lesson_that_names_somebody_of_the_task_is_refused(build):
+    world = build([answer(do="Ask whether Emma Thompson agrees before calling refund."), answer()])
+    world.try_run("r1", task="Refund the order of Emma Thompson")
+    assert "names values of this one task: Emma, Thompson" in asked(world)
+    assert "Emma" not in world.created("r1").reflection
 
 
 @pytest.mark.parametrize("kind", UNUSABLE)

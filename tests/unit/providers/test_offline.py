@@ -25,7 +25,8 @@ from reflect_otel.model.trajectory import (
     Trajectory,
 )
 from reflect_otel.providers.offline import LONGEST_TEXT, OfflineReflector
-from reflect_otel.providers.tool_facts import Effect, read_calls, read_effect, read_error
+from reflect_otel.providers.tool_facts import Effect, read_calls, read_effect
+from reflect_otel.providers.tool_failures import read_error
 
 PASS, FAIL = ReviewResult.PASS, ReviewResult.FAIL
 TASK = "Hi! Please book the cheapest flight for Anna Smith, order #A17."
@@ -58,6 +59,7 @@ def reflect(run, result, *, task=TASK, **fields):
 
 
 ASKED = user(TASK)
+TOLD = [Message(role=Role.SYSTEM, content="You are a travel agent. Make one tool call at a time.")]
 
 
 # --- specific -------------------------------------------------------------------------------------------
@@ -97,7 +99,9 @@ def test_a_pass_tells_the_order_of_the_tools_and_the_check_before_acting():
 
 
 def test_a_failure_that_acted_without_asking_says_so():
-    run = trajectory(ASKED, calls("get_fares"), calls("book_flight"), says("Done."))
+    run = trajectory(
+        ASKED, says("Which day?"), user("Monday"), calls("get_fares"), calls("book_flight"), says("Done.")
+    )
     lesson = reflect(run, FAIL)
     assert lesson.kind is MemoryKind.PITFALL
     assert "book_flight ran without the user confirming it right before" in lesson.text
@@ -111,10 +115,41 @@ def test_a_failure_that_acted_as_agreed_says_what_to_compare():
 def test_a_failure_that_only_looked_up_gave_up_or_talked_says_so():
     looked = trajectory(ASKED, calls("get_fares"), says("Anything else?"))
     gave_up = trajectory(ASKED, calls("get_fares"), calls("transfer_to_human"))
-    talked = trajectory(ASKED, says("I cannot help."))
+    talked = trajectory(TOLD, ASKED, says("I cannot help."))
     assert "only looked things up (get_fares) and changed nothing" in reflect(looked, FAIL).text
     assert "gave up with transfer_to_human after get_fares" in reflect(gave_up, FAIL).text
     assert "called no tool" in reflect(talked, FAIL).text
+
+
+def test_a_run_that_nobody_could_be_asked_in_is_told_to_check_its_result():
+    unchecked = trajectory(ASKED, calls("get_fares"), calls("book_flight"), says("Done."))
+    checked = trajectory(ASKED, calls("book_flight"), calls("get_booking"), says("Done."))
+    assert "nothing checked the result of book_flight: look it up or test it" in reflect(unchecked, FAIL).text
+    assert "compare every argument with the request" in reflect(checked, FAIL).text
+
+
+def test_a_command_that_failed_counts_as_mended_only_by_the_same_command():
+    failing = calls("bash", "E   ValueError: bad date\n1 failed, 3 passed in 0.2s", command="pytest")
+    edit, listing = calls("edit_file", path="a.py"), calls("bash", "a.py", command="ls")
+    mended = reflect(
+        trajectory(ASKED, failing, edit, listing, calls("bash", "4 passed", command="pytest")), PASS
+    ).text
+    assert "If bash gives “ValueError: bad date”, first use edit_file, then call it again; that worked." in mended
+    left = reflect(trajectory(ASKED, failing, edit, says("Done.")), FAIL).text
+    assert "bash failed with “ValueError: bad date” the last time it was called; mend the cause and call" in left
+    other = reflect(trajectory(ASKED, calls("bash", "make: *** No rule. Stop.", command="make"), listing), PASS)
+    assert other is None
+
+
+def test_the_next_of_many_is_not_a_recovery():
+    many = [calls("process", "ok" if i % 3 else "Error: record locked", id=i) for i in range(9)]
+    assert "gives" not in reflect(trajectory(ASKED, *many, calls("process", id=99)), PASS).text
+
+
+def test_a_failure_without_words_is_told_without_them():
+    text = reflect(trajectory(ASKED, calls("refund", "!Error running tool (non-fatal)")), FAIL).text
+    assert "refund failed and never worked" in text
+    assert reflect(trajectory(ASKED, says("Hm."), error="Exception"), FAIL) is None
 
 
 def test_identical_calls_are_pointed_out():
@@ -180,7 +215,7 @@ def test_runs_without_a_difference_in_their_calls_give_the_plain_lesson():
     run = trajectory(ASKED, calls("get_fares"), calls("book_flight"))
     assert contrast(run, run).kind is MemoryKind.STRATEGY
     assert contrast(run, trajectory(ASKED, calls("other")), FAIL).kind is MemoryKind.PITFALL
-    assert contrast(trajectory(ASKED, says("42.")), trajectory(ASKED, says("41."))).kind is MemoryKind.STRATEGY
+    assert contrast(trajectory(TOLD, ASKED, says("42.")), trajectory(ASKED, says("41."))).kind is MemoryKind.STRATEGY
 
 
 # --- silent ---------------------------------------------------------------------------------------------
@@ -192,8 +227,40 @@ def test_a_run_that_shows_nothing_teaches_nothing(run, result):
     assert reflect(run, result) is None
 
 
-def test_a_plain_answer_teaches_that_it_was_enough():
-    assert "a direct answer without any tool call was right" in reflect(trajectory(ASKED, says("42.")), PASS).text
+def test_a_plain_answer_teaches_that_it_was_enough_where_there_were_tools():
+    assert (
+        "a direct answer without any tool call was right" in reflect(trajectory(TOLD, ASKED, says("42.")), PASS).text
+    )
+
+
+@pytest.mark.parametrize("result", [PASS, FAIL])
+@pytest.mark.parametrize("feedback", [None, "bad", "Good job!", "👍", "Das war falsch."])
+def test_an_answer_of_an_agent_without_tools_teaches_nothing_unless_the_reviewer_says_more(result, feedback):
+    run = trajectory(ASKED, says("42."))
+    assert reflect(run, result, feedback=feedback) is None
+    assert "cite the handbook" in reflect(run, result, feedback="Please cite the handbook").text
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        calls("bash", "ok", command="make deploy"),
+        [
+            *calls("transfer_to_researcher"),
+            *calls("web_research", "…"),
+            *calls("transfer_to_writer"),
+            *says("Report."),
+        ],
+    ],
+    ids=["a command", "agents that pass work on"],
+)
+def test_calls_that_tell_nothing_are_not_made_into_a_lesson(parts):
+    assert reflect(trajectory(ASKED, parts), FAIL) is None
+
+
+def test_what_was_not_judged_is_not_called_a_look_up():
+    text = reflect(trajectory(ASKED, calls("navigate"), calls("click")), PASS).text
+    assert text.endswith("what worked was navigate, then click.")
 
 
 def test_a_conversation_without_tools_teaches_what_was_asked_first():
@@ -203,7 +270,7 @@ def test_a_conversation_without_tools_teaches_what_was_asked_first():
 
 
 def test_a_lesson_that_was_served_to_the_run_is_not_drawn_again():
-    run = trajectory(ASKED, says("42."))
+    run = trajectory(TOLD, ASKED, says("42."))
     assert reflect(run, PASS, served_texts=(reflect(run, PASS).text,)) is None
 
 
@@ -217,10 +284,67 @@ def test_addresses_and_ids_that_a_reviewer_names_are_left_out():
 
 
 def test_values_of_the_one_task_are_left_out():
-    text = reflect(trajectory(ASKED, says("ok")), PASS).text
+    text = reflect(trajectory(TOLD, ASKED, says("ok")), PASS).text
     assert text.startswith("When the task is like “Please book the cheapest flight for …, order …”:")
     mail = "Write to jo@example.com about invoice 2024/17 at https://x.example/y and thank them."
-    assert "Write to … about invoice … at … and thank them" in reflect(trajectory(says("ok")), PASS, task=mail).text
+    assert (
+        "Write to … about invoice … at … and thank them"
+        in reflect(trajectory(TOLD, says("ok")), PASS, task=mail).text
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "opening"),
+    [
+        ("John Smith wants to move his appointment", "like “… wants to move his appointment”"),
+        ("my name is yusuf rossi, zip 19122, i want to exchange a lamp", "like “my name is …, zip …, i want to"),
+        ("Hallo! Bitte storniere die Bestellung von Frau Müller.", "like “Bitte storniere die Bestellung von …”"),
+        ("帮我查一下订单20240511的物流状态", "like “帮我查一下订单…的物流状态”"),
+        (
+            "Offene Rechnungen für die Firma Schmidt GmbH und deren Kunden",
+            "like “Offene Rechnungen für die … und deren",
+        ),
+        (
+            "Call the API and export the CSV for flights from JFK to SEA",
+            "like “Call the API and export the CSV for flights from … to …”",
+        ),
+        ('{"customer": "Globex", "ticket_id": "T-2281"}', "JSON with customer, ticket_id"),
+        ("```python\nreturn x+\n```\nwhy does this fail for me?", "like “… why does this fail for me”"),
+    ],
+)
+def test_a_task_is_told_in_its_words_without_names_code_and_values(task, opening):
+    assert f"When the task is {opening}" in reflect(trajectory(TOLD, says("ok")), PASS, task=task).text
+
+
+def test_a_mere_greeting_is_no_task_and_the_next_words_of_the_user_are():
+    run = trajectory(TOLD, user("Hi"), says("Hello!"), user("I want to cancel my plan"), says("Done."))
+    assert reflect(run, PASS, task="Hi").text.startswith("When the task is like “I want to cancel my plan”")
+    assert reflect(trajectory(TOLD, user("Hi"), says("Hello!")), PASS, task="Hi").text.startswith("A direct answer")
+
+
+def test_names_and_values_of_the_run_are_left_out_of_what_reviewers_and_tools_say():
+    run = trajectory(
+        user("Pay Kai Nagel 300 EUR"),
+        calls(
+            "create_transfer", "!beneficiary Kai Nagel not found, slot taken by Jane Doe", amount=300.25, to="DE89"
+        ),
+        calls("find_user", "!user yusuf unknown", first_name="Yusuf"),
+    )
+    told = (
+        "You sent $300.25 to Emma Thompson, not Yusuf. Peter Parker asked for PO-88213; over 100 dollars ask first."
+    )
+    text = reflect(run, FAIL, task="Pay Kai Nagel 300 EUR", feedback=told).text
+    for value in ("Kai", "Nagel", "Jane", "Doe", "yusuf", "Yusuf", "300", "Emma", "Thompson", "Parker", "88213"):
+        assert value not in text
+    assert "over 100 dollars ask first" in text
+    assert "answer is Freightways" in reflect(run, FAIL, feedback="The answer is Freightways.").text
+    assert "beneficiary … not found, slot taken by …" in text
+
+
+def test_sentences_begin_with_a_capital_unless_they_follow_the_condition():
+    run = trajectory(TOLD, ASKED, says("42."))
+    assert "says: It was short! A direct answer" in reflect(run, PASS, feedback="It was short!").text
+    assert reflect(trajectory(TOLD, says("42.")), PASS, task="").text.startswith("A direct answer")
 
 
 def test_served_notes_never_reach_the_lesson():
@@ -320,10 +444,36 @@ def test_every_recorded_agent_run_teaches_something_without_its_own_values():
         (ToolResponse(response={"error": None, "rows": []}), None),
         (ToolResponse(response="Failed flights of today: none"), None),
         (ToolResponse(response=[]), None),
+        (ToolResponse(response="MCP error -32602: required property 'owner'"), "required property …"),
+        (ToolResponse(response="HTTP 404: city 'Oslo' not found"), "HTTP … city … not found"),
+        (ToolResponse(response="Timeout 30000ms exceeded waiting"), "Timeout … exceeded waiting"),
+        (ToolResponse(response="(psycopg2.errors.SyntaxError) syntax error at 'x'"), "syntax error at …"),
+        (ToolResponse(response={"status": 503, "body": "Service Unavailable"}), "Service Unavailable"),
+        (ToolResponse(response={"success": False, "message": "key expired"}), "key expired"),
+        (ToolResponse(response={"exit_code": 2, "stdout": "", "stderr": "No rule. Stop."}), "No rule. Stop"),
+        (ToolResponse(response={"isError": True, "content": [{"type": "text", "text": "no disk"}]}), "no disk"),
+        (ToolResponse(response=[{"type": "text", "text": "Error: no disk"}]), "no disk"),
+        (ToolResponse(response={"fehler": "bereits versandt"}), "bereits versandt"),
+        (ToolResponse(response="错误：余额不足"), "余额不足"),
+        (ToolResponse(response="collected 4 items\n\nE   KeyError: 'a'\n1 failed in 0.2s"), "KeyError: …"),
+        (ToolResponse(response="a.py\n[Command finished with exit code 1]"), "Command finished with exit code …"),
+        (ToolResponse(response="npm ERR! missing script"), "npm ERR! missing script"),
+        (ToolResponse(error="Error"), ""),
+        (ToolResponse(response="Error handling in Go: use errors.Is"), None),
+        (ToolResponse(response={"errors": 0, "warnings": 2}), None),
+        (ToolResponse(response={"status": "failed", "job": 7}), None),
+        (ToolResponse(response={"status": 200, "success": True, "exit_code": 0}), None),
+        (ToolResponse(response="4 passed, 0 failed in 0.2s"), None),
     ],
 )
 def test_a_failed_call_is_told_by_its_error_or_its_words(answer, error):
     assert read_error(answer) == error
+
+
+def test_what_a_look_up_returns_speaks_of_errors_without_being_one():
+    log = "line one\nTraceback (most recent call last):\nKeyError: 'a'"
+    seen = [*calls("read_log", log), *calls("run_job", log, "d")]
+    assert [call.error for call in read_calls(trajectory(ASKED, seen))] == [None, "KeyError: …"]
 
 
 def test_answers_find_their_calls_although_ids_repeat_or_lack():
@@ -355,6 +505,10 @@ def test_parallel_calls_are_answered_by_id_whatever_the_order():
         ("issueRefund", Effect.ACTS),
         ("web.search", Effect.LOOKS_UP),
         ("transfer_to_human_agents", Effect.HANDS_OVER),
+        ("escalate_ticket", Effect.HANDS_OVER),
+        ("transfer_to_billing_agent", Effect.UNKNOWN),
+        ("handoff_writer", Effect.UNKNOWN),
+        ("transfer_funds", Effect.ACTS),
         ("HTTPRequest", Effect.UNKNOWN),
         ("think", Effect.THINKS),
         ("calculator", Effect.COMPUTES),
