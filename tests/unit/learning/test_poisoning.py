@@ -89,7 +89,7 @@ def test_a_model_taken_over_by_the_run_gets_no_instruction_into_memory(parrot, m
         )
     assert dangerous == []
     assert set(repeated) <= set(map(defused_lesson, HOSTILE[::3]))
-    assert len(repeated) <= len(HOSTILE[::3]) // 20
+    assert len(repeated) <= 5
 
 
 def defused_lesson(words):
