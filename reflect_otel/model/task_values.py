@@ -21,9 +21,7 @@ VALUE: Final = re.compile(rf"{ADDRESS}|#?[A-Za-z0-9_./:-]*\d[A-Za-z0-9_./:-]*")
 IDENTIFIER: Final = re.compile(rf"{ADDRESS}|#[\w-]*\d[\w-]*|(?a:\b(?=(?:[\w-]*\d){{3}})[\w-]{{6,}})")
 """Addresses, and words of six characters or more with three digits."""
 
-_TITLED: Final = (
-    r"(?!I\b)\b[A-ZÀ-ÖØ-Þ][^\W\d_’'-]{0,30}(?:[’'-][^\W\d_]{1,30}){0,3}(?<![A-ZÀ-ÖØ-Þ])\b(?:[’']s\b)?"
-)
+_TITLED: Final = r"(?!I\b)\b[A-ZÀ-ÖØ-Þ][^\W\d_’'-]{0,30}(?:[’'-][^\W\d_]{1,30}){0,3}(?<![A-ZÀ-ÖØ-Þ])\b(?:[’']s\b)?"
 _HONORIFIC: Final = r"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|Sir|Herr|Herrn|Frau|Mme|Mlle|Sr|Sra|Señor|Señora|Signor|Signora)\b\.?"
 _COMPANY: Final = r"(?:GmbH|AG|SE|KG|Inc|Ltd|LLC|Corp|PLC|plc|BV|NV|SA|AB|Oy|SpA)\b\.?"
 _OPENERS: Final = (
