@@ -43,7 +43,7 @@ class TelemetryExport:
         own_addresses: ``HOST:PORT`` of this service, which must not be its own receiver.
 
     Raises:
-        ConfigError: no endpoint is named, it is this service's own, or the protocol is unknown.
+        ConfigError: no endpoint is named, it is this service's own, or an exporter or protocol is unknown.
     """
 
     def __init__(self, own_addresses: Iterable[str]) -> None:
@@ -88,8 +88,13 @@ _BUILDERS: Final = {"traces": _start_traces, "metrics": _start_metrics, "logs": 
 
 
 def _is_wanted(signal: str) -> bool:
-    is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    return not is_disabled and os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "otlp").strip().lower() != "none"
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    variable = f"OTEL_{signal.upper()}_EXPORTER"
+    wanted = os.environ.get(variable, "").strip().lower() or "otlp"
+    if wanted not in {"otlp", "none"}:
+        raise ConfigError(f"{variable}={wanted} is not known to --telemetry; use otlp or none")
+    return wanted == "otlp"
 
 
 def _find_endpoint(signal: str) -> str:

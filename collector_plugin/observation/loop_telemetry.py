@@ -5,6 +5,8 @@ host's SDK that takes them.
 """
 
 import logging
+import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Final, NamedTuple
@@ -14,6 +16,7 @@ from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.trace import SpanKind
 
+from reflect_otel import __version__
 from reflect_otel import attributes as keys
 from reflect_otel.capture import memory_spans
 from reflect_otel.errors import StoreError
@@ -21,8 +24,10 @@ from reflect_otel.model.lift import Lift
 from reflect_otel.model.memory import AugmentedTask, Memory
 from reflect_otel.model.model_call import ModelCall
 from reflect_otel.model.review import Review
+from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.trace import RunRecord
 from reflect_otel.ports import LearningJob, LearningOutcome
+from reflect_otel.runs.review_trigger import WITHDRAWN
 
 PROJECT: Final = keys.REFLECT_PROJECT_ID
 LIFT_VALUE: Final = "reflect.lift.value"
@@ -31,8 +36,12 @@ LEARNING_RESULT: Final = "reflect.learning.result"
 LEARNING_ATTEMPTS: Final = "reflect.learning.attempts"
 REVIEW_EVENT: Final = "reflect.review"
 LEARNING_EVENT: Final = "reflect.learning"
+MODEL_PURPOSE: Final = "reflect.model.purpose"
+OTHER_ERROR: Final = "_OTHER"
+"""``error.type`` where there is no better word, by the semantic conventions."""
 
 _log: Final = logging.getLogger(__name__)
+_ERROR_CLASS: Final = re.compile(r"([A-Z]\w{0,60}): ")
 _SECONDS_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 _UTILITY_BUCKETS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -50,10 +59,10 @@ class LoopTelemetry:
         meter_provider: metrics.MeterProvider | None = None,
         logger_provider: _logs.LoggerProvider | None = None,
     ) -> None:
-        self._tracer = trace.get_tracer(keys.SERVICE_SCOPE, tracer_provider=tracer_provider)
-        self._logger = _logs.get_logger(keys.SERVICE_SCOPE, logger_provider=logger_provider)
+        self._tracer = trace.get_tracer(keys.SERVICE_SCOPE, __version__, tracer_provider=tracer_provider)
+        self._logger = _logs.get_logger(keys.SERVICE_SCOPE, __version__, logger_provider=logger_provider)
         self._engines: dict[object, _Engine] = {}
-        meter = metrics.get_meter(keys.SERVICE_SCOPE, meter_provider=meter_provider)
+        meter = metrics.get_meter(keys.SERVICE_SCOPE, __version__, meter_provider=meter_provider)
         self._augmentation_seconds = meter.create_histogram(
             "reflect.augmentation.duration",
             "s",
@@ -124,14 +133,18 @@ class LoopTelemetry:
 
     def note_review(self, project_id: str, run_id: str, review: Review) -> None:
         """A review was stored. Its feedback is content and stays out."""
-        facts = {
-            PROJECT: project_id,
-            keys.REFLECT_REVIEW_RESULT: review.result.value,
-            keys.REFLECT_REVIEW_SOURCE: review.source.value,
-        }
+        told = self._count_review(project_id, run_id, review.key, review.result.value)
+        self._emit(REVIEW_EVENT, {**told, keys.REFLECT_REVIEW_SCORE: review.reward})
+
+    def note_withdrawal(self, project_id: str, run_id: str, key: ReviewKey) -> None:
+        """The review of this key was taken back."""
+        self._emit(REVIEW_EVENT, self._count_review(project_id, run_id, key, WITHDRAWN))
+
+    def _count_review(self, project_id: str, run_id: str, key: ReviewKey, result: str) -> dict[str, str]:
+        name, source, _ = key
+        facts = {PROJECT: project_id, keys.REFLECT_REVIEW_RESULT: result, keys.REFLECT_REVIEW_SOURCE: source}
         self._reviews.add(1, facts)
-        named = {keys.REFLECT_RUN_ID: run_id, keys.REFLECT_REVIEW_NAME: review.name}
-        self._emit(REVIEW_EVENT, {**facts, **named, keys.REFLECT_REVIEW_SCORE: review.reward})
+        return {**facts, keys.REFLECT_RUN_ID: run_id, keys.REFLECT_REVIEW_NAME: name}
 
     def note_learning(self, outcome: LearningOutcome, started_ns: int) -> None:
         """A run was learned from; ``started_ns`` is when its outcome began to be stored, Unix nanoseconds."""
@@ -150,7 +163,7 @@ class LoopTelemetry:
     def note_failure(self, job: LearningJob, error: str, *, parked: bool) -> None:
         """A try to learn failed. Of the error only its class is told: the rest may quote a text."""
         result = "parked" if parked else "failed"
-        where = {PROJECT: job.project_id, LEARNING_RESULT: result, keys.ERROR_TYPE: error.partition(":")[0]}
+        where = {PROJECT: job.project_id, LEARNING_RESULT: result, keys.ERROR_TYPE: _find_error_type(error)}
         self._failures.add(1, where)
         told = {**where, keys.REFLECT_RUN_ID: job.run_id}
         self._emit(LEARNING_EVENT, {**told, LEARNING_ATTEMPTS: job.attempts + 1}, SeverityNumber.WARN)
@@ -161,12 +174,8 @@ class LoopTelemetry:
 
     def note_model_call(self, project_id: str, call: ModelCall) -> None:
         """A language model was asked and has answered or failed."""
-        where = {
-            PROJECT: project_id,
-            keys.GEN_AI_REQUEST_MODEL: call.model,
-            keys.GEN_AI_OPERATION_NAME: call.purpose.value,
-        }
-        self._calls.add(1, {**where, keys.ERROR_TYPE: "error"} if call.error else where)
+        where = {PROJECT: project_id, keys.GEN_AI_REQUEST_MODEL: call.model, MODEL_PURPOSE: call.purpose.value}
+        self._calls.add(1, {**where, keys.ERROR_TYPE: _find_error_type(call.error)} if call.error else where)
         self._tokens.add(call.input_tokens, {**where, keys.GEN_AI_TOKEN_TYPE: "input"})
         self._tokens.add(call.output_tokens, {**where, keys.GEN_AI_TOKEN_TYPE: "output"})
         self._cost.add(call.cost_usd, where)
@@ -188,7 +197,15 @@ class LoopTelemetry:
         facts: Mapping[str, str | int | float],
         severity: SeverityNumber = SeverityNumber.INFO,
     ) -> None:
-        self._logger.emit(LogRecord(event_name=event_name, attributes=dict(facts), severity_number=severity))
+        self._logger.emit(
+            LogRecord(
+                timestamp=time.time_ns(),
+                event_name=event_name,
+                attributes=dict(facts),
+                severity_number=severity,
+                severity_text=severity.name,
+            )
+        )
 
     def _observe_pending(self, _options: CallbackOptions) -> Iterable[Observation]:
         counts = [engine.count_pending() for engine in list(self._engines.values())]
@@ -202,6 +219,12 @@ class LoopTelemetry:
                     yield from (
                         Observation(value, {PROJECT: project_id, LIFT_VALUE: name}) for name, value in ends.items()
                     )
+
+
+def _find_error_type(error: str) -> str:
+    """The class that a description of an error begins with."""
+    named = _ERROR_CLASS.match(error)
+    return named[1] if named else OTHER_ERROR
 
 
 class _Engine(NamedTuple):

@@ -11,6 +11,7 @@ from collector_plugin.observation.loop_telemetry import LoopTelemetry
 from reflect_otel.model.memory import AugmentedTask, RetrievalOptions
 from reflect_otel.model.model_call import UNDER_WAY, ModelCall
 from reflect_otel.model.review import Review
+from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
@@ -57,7 +58,10 @@ class _ObservedStore:
         self._store.write_telemetry(batch)
         for project_id, signal in batch.reviews:
             run_id = signal.run_id or (signal.trace_id.hex() if signal.trace_id else "")
-            self._telemetry.note_review(project_id, run_id, signal.review)
+            if signal.withdrawn:
+                self._telemetry.note_withdrawal(project_id, run_id, signal.review.key)
+            else:
+                self._telemetry.note_review(project_id, run_id, signal.review)
 
     def write_runs(self, read: Sequence[tuple[RunRecord, Trajectory | None]]) -> None:
         self._store.write_runs(read)
@@ -69,6 +73,12 @@ class _ObservedStore:
         is_new = self._store.write_review(project_id, run_id, review)
         if is_new:
             self._telemetry.note_review(project_id, run_id, review)
+        return is_new
+
+    def write_withdrawal(self, project_id: str, run_id: str, key: ReviewKey) -> bool:
+        is_new = self._store.write_withdrawal(project_id, run_id, key)
+        if is_new:
+            self._telemetry.note_withdrawal(project_id, run_id, key)
         return is_new
 
     def write_learning(self, outcome: LearningOutcome) -> bool:

@@ -8,13 +8,14 @@ Source: OpenTelemetry GenAI conventions, span ``gen_ai.memory.client`` (status D
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from reflect_otel import __version__
 from reflect_otel import attributes as keys
 from reflect_otel.model.memory import Memory, RetrievalOptions
 
@@ -41,7 +42,7 @@ def open_client_span(operation: str) -> Iterator[Span]:
     if not trace.get_current_span().is_recording():
         yield trace.INVALID_SPAN
         return
-    span = trace.get_tracer(keys.CLIENT_SCOPE).start_span(
+    span = trace.get_tracer(keys.CLIENT_SCOPE, __version__).start_span(
         operation, kind=SpanKind.CLIENT, attributes=build_operation(operation)
     )
     with entered(span):
@@ -49,13 +50,19 @@ def open_client_span(operation: str) -> Iterator[Span]:
 
 
 @contextmanager
-def entered(span: Span) -> Iterator[None]:
-    """The block is the span; an exception that leaves it is the span's error."""
+def entered(span: Span, is_failure: Callable[[BaseException], bool] = lambda _: True) -> Iterator[None]:
+    """The block is the span; an exception that leaves it is the span's error.
+
+    Where it is no ``is_failure``, as a server's answer to a wrong request, the span names it and keeps its status.
+    """
     with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
             yield
         except BaseException as error:
-            mark_failed(span, error)
+            if is_failure(error):
+                mark_failed(span, error)
+            else:
+                span.set_attribute(keys.ERROR_TYPE, type(error).__name__)
             raise
 
 
@@ -99,8 +106,10 @@ def describe_found(span: Span, memories: Sequence[Memory], *, served: bool) -> N
     _describe_content(span, memories)
 
 
-def describe_choice(span: Span, policy: str, embedder_id: str) -> None:
-    """What chose; nothing where nothing was looked for."""
+def describe_choice(span: Span, policy: str, embedder_id: str, *, control: bool = False) -> None:
+    """What chose, and whether its choice was withheld; nothing where nothing was looked for."""
+    if control:
+        span.set_attribute(keys.REFLECT_MEMORY_CONTROL, value=True)
     if policy and span.is_recording():
         span.set_attribute(keys.REFLECT_RETRIEVAL_POLICY, policy)
         span.set_attribute(keys.REFLECT_RETRIEVAL_EMBEDDER, embedder_id)

@@ -7,7 +7,9 @@ from typing import Final
 from opentelemetry import trace
 from opentelemetry.trace import Span
 
+from reflect_otel import __version__
 from reflect_otel.attributes import (
+    CLIENT_SCOPE,
     REFLECT_REVIEW_FEEDBACK,
     REFLECT_REVIEW_RESULT,
     REFLECT_REVIEW_RUN_ID,
@@ -73,7 +75,9 @@ def _write_later_span(attributes: dict[str, str | float]) -> bool:
     run_id = find_run_id()
     if run_id is None:
         return False
-    span = trace.get_tracer("reflect_otel").start_span("review", attributes={REFLECT_REVIEW_RUN_ID: run_id})
+    span = trace.get_tracer(CLIENT_SCOPE, __version__).start_span(
+        "review", attributes={REFLECT_REVIEW_RUN_ID: run_id}
+    )
     recording = span.is_recording()
     span.set_attributes(attributes)
     span.end()

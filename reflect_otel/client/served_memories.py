@@ -14,7 +14,7 @@ def read_served(span: Span, answer: wire.AugmentResponse) -> AugmentedTask:
     """The task with what was served."""
     augmented = codec.read_augmented(answer)
     memory_spans.describe_found(span, augmented.memories, served=True)
-    memory_spans.describe_choice(span, augmented.policy, augmented.embedder_id)
+    memory_spans.describe_choice(span, augmented.policy, augmented.embedder_id, control=augmented.control)
     return augmented
 
 

@@ -18,6 +18,7 @@ MAX_PAUSE_SECONDS: Final = 300.0
 _LONGEST_OWN_PAUSE_SECONDS: Final = 60.0
 _CHARACTERS_PER_TOKEN: Final = 3
 """On the safe side: the estimate is replaced by the real count after the call."""
+_LONGEST_REASON: Final = 300
 _SECOND_NS: Final = 1_000_000_000
 _DAY_NS: Final = 86_400 * _SECOND_NS
 
@@ -162,11 +163,12 @@ def _counted(call: ModelCall, completion: Completion) -> ModelCall:
 
 def _uncounted(call: ModelCall, error: Exception) -> ModelCall:
     """A call without an answer: it cost nothing, unless it was under way so long that it may well have."""
+    reason = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
     if isinstance(error, DeadlineExceeded):
-        return replace(call, error=_describe(error))
-    return replace(call, input_tokens=0, output_tokens=0, error=_describe(error))
+        return replace(call, error=reason)
+    return replace(call, input_tokens=0, output_tokens=0, error=reason)
 
 
 def _describe(error: Exception) -> str:
     text = str(error) if isinstance(error, ReflectError) else f"{type(error).__name__}: {error}"
-    return text[:300]
+    return text[:_LONGEST_REASON]

@@ -11,9 +11,11 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from reflect_otel import __version__
 from reflect_otel import attributes as keys
 from reflect_otel.capture import memory_spans
 from reflect_otel.client import codec
+from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.memory import RetrievalOptions
 from reflect_otel.service.call import Call
 from reflect_otel.service.codec import read_options
@@ -43,13 +45,13 @@ def open_memory_span(rpc: str, call: Call, request: Any, read_traceparent: Calla
     if operation is None or not _is_exported():
         yield lambda response: response
         return
-    span = trace.get_tracer(keys.SERVICE_SCOPE).start_span(
+    span = trace.get_tracer(keys.SERVICE_SCOPE, __version__).start_span(
         operation,
         context=_PROPAGATOR.extract({"traceparent": read_traceparent()}),
         kind=SpanKind.SERVER,
         attributes={**memory_spans.build_operation(operation), keys.GEN_AI_MEMORY_STORE_ID: call.project_id},
     )
-    with memory_spans.entered(span):
+    with memory_spans.entered(span, lambda error: not isinstance(error, InvalidArgument)):
         yield lambda response: _describe(span, rpc, request, response)
 
 
@@ -69,5 +71,5 @@ def _describe(span: Span, rpc: str, request: Any, response: Any) -> Any:
     memories = [codec.read_memory(memory) for memory in response.memories]
     memory_spans.describe_found(span, memories, served=rpc == "Augment")
     if rpc == "Augment":
-        memory_spans.describe_choice(span, response.policy, response.embedder_id)
+        memory_spans.describe_choice(span, response.policy, response.embedder_id, control=response.control)
     return response

@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 
-from reflect_otel import ReflectClient
+from reflect_otel import InvalidArgument, ReflectClient
 from tests.otlp_sink import OtlpSink, attributes_of
 from tests.waiting import wait_until
 
@@ -81,6 +81,27 @@ def test_a_service_that_is_away_is_an_error_of_the_span_and_not_of_the_agent(tol
     (away,) = [span for span in told if attributes_of(span).get("reflect.degraded")]
     assert away.status.code == away.status.STATUS_CODE_ERROR
     assert attributes_of(away)["error.type"] in ("Unavailable", "DeadlineExceeded")
+
+
+def test_a_wrong_request_is_named_on_the_services_span_and_is_no_error_of_it(service, apm):
+    with ReflectClient(service.url) as client, pytest.raises(InvalidArgument):
+        client.query_memories(" ")
+
+    def find_refused():
+        return [span for span in apm.spans if attributes_of(span).get("error.type") == "InvalidArgument"]
+
+    wait_until(find_refused)
+    assert [(span.kind, span.status.code) for span in find_refused()] == [
+        (span.SPAN_KIND_SERVER, span.status.STATUS_CODE_UNSET) for span in find_refused()
+    ]
+
+
+def test_what_was_withheld_from_the_control_group_is_tagged_on_the_services_span(service, apm):
+    with ReflectClient(service.url, project_id="control", augment_timeout=10) as client:
+        client.create_memory("Refund an order", CONTENT)
+        client.update_project_settings(control_share=1.0)
+        assert client.augment_with_memories("Refund an order").control
+    wait_until(lambda: [span for span in apm.spans if attributes_of(span).get("reflect.memory.control") is True])
 
 
 def test_outside_of_a_span_the_client_makes_none(told):

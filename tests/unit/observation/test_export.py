@@ -49,6 +49,13 @@ def test_an_unknown_protocol_is_refused(monkeypatch):
         TelemetryExport(OWN)
 
 
+def test_an_exporter_that_is_not_there_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "prometheus")
+    with pytest.raises(ConfigError, match="OTEL_METRICS_EXPORTER=prometheus.*otlp or none"):
+        TelemetryExport(OWN)
+
+
 def test_a_disabled_sdk_or_exporters_of_none_need_no_endpoint(monkeypatch):
     for signal in ("TRACES", "METRICS", "LOGS"):
         monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "none")

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from collector_plugin.observation.loop_telemetry import LoopTelemetry
 from collector_plugin.observation.observed import observe_store
+from reflect_otel import __version__
 from reflect_otel.capture import memory_spans
 from reflect_otel.errors import StoreError
 from reflect_otel.model.lift import Lift, LiftScope
@@ -88,7 +89,7 @@ def live(observed):
     store.write_job_failure(store.claim_job(), f"TimeoutError: {PRIVATE}", park=False)
     used = UtilityEvent(memory_id="m0", run_id="run-1", reward=0.25)
     assert store.write_learning(LearningOutcome(job=store.claim_job(), memory=MEMORY, events=[used]))
-    for error in (UNDER_WAY, "", "refused"):
+    for error in (UNDER_WAY, "", "Unavailable: refused"):
         call = ModelCall(
             call_id="c1",
             run_id="run-1",
@@ -109,7 +110,7 @@ def describe_spans(observed):
         span.set_attributes({**memory_spans.build_operation("search_memory"), "gen_ai.memory.store.id": "shop"})
         memory_spans.describe_search(span, PRIVATE, RetrievalOptions())
         memory_spans.describe_found(span, [MEMORY], served=True)
-        memory_spans.describe_choice(span, "blend-2", "hashing@1")
+        memory_spans.describe_choice(span, "blend-2", "hashing@1", control=True)
         memory_spans.mark_failed(span, TimeoutError(PRIVATE))
         span.set_attribute("reflect.degraded", True)
 
@@ -171,6 +172,37 @@ def test_counts_are_told_by_project(observed):
     assert (seconds.sum, seconds.count) == (0.002, 1)
     (utility,) = observed.metrics["reflect.memory.utility"].data.data_points
     assert utility.sum == 0.75
+
+
+def test_a_review_taken_back_is_told_as_that_whichever_way_it_came(observed):
+    store = observe_store(observed.store, observed.telemetry)
+    closed = RunRecord(project_id="shop", run_id="run-1", state=RunState.CLOSED)
+    store.write_runs([(closed, Trajectory(run_id="run-1"))])
+    store.write_review("shop", "run-1", REVIEW)
+    assert store.write_withdrawal("shop", "run-1", REVIEW.key)
+    assert not store.write_withdrawal("shop", "run-1", REVIEW.key)
+    signal = ReviewSignal(review=REVIEW, run_id="run-1", withdrawn=True)
+    store.write_telemetry(TelemetryBatch(journal_offset=1, received_ns=1, reviews=[("shop", signal)]))
+    results = [record.attributes["reflect.review.result"] for record in observed.logged]
+    assert results == ["fail", "withdrawn", "withdrawn"]
+    assert "reflect.review.score" not in observed.logged[1].attributes
+    counted = {dict(key)["reflect.review.result"]: value for key, value in observed.points("reflect.reviews").items()}
+    assert counted == {"fail": 1, "withdrawn": 2}
+
+
+def test_all_that_is_told_names_our_release_and_events_their_time_and_severity(observed):
+    live(observed)
+    (span,) = observed.spans.get_finished_spans()
+    assert span.instrumentation_scope.version == __version__
+    assert {data.instrumentation_scope.version for data in observed.events.get_finished_logs()} == {__version__}
+    assert [record.severity_text for record in observed.logged] == ["INFO", "INFO", "WARN", "INFO"]
+    assert all(record.timestamp > 0 for record in observed.logged)
+
+
+def test_a_failed_call_names_the_class_of_its_error_and_no_more(observed):
+    live(observed)
+    told = [dict(key).get("error.type") for key in observed.points("reflect.model.calls")]
+    assert sorted(told, key=str) == [None, "Unavailable"]
 
 
 def test_a_learned_memory_is_a_span_and_an_event(observed):
