@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import reflect_otel.exit_order  # noqa: F401 - its place among the exit handlers is first
+from reflect_otel.release import VERSION
 
 if TYPE_CHECKING:
     from reflect_otel.capture.delivery_ledger import DeliveryStatus
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from reflect_otel.model.trace import IngestStatus, Trace, TraceSubmission
     from reflect_otel.model.trajectory import Trajectory
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Arm",

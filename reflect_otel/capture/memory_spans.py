@@ -15,9 +15,9 @@ from typing import Final
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from reflect_otel import __version__
 from reflect_otel import attributes as keys
 from reflect_otel.model.memory import Memory, RetrievalOptions
+from reflect_otel.release import VERSION
 
 SEARCH_MEMORY: Final = "search_memory"
 CREATE_MEMORY: Final = "create_memory"
@@ -42,7 +42,7 @@ def open_client_span(operation: str) -> Iterator[Span]:
     if not trace.get_current_span().is_recording():
         yield trace.INVALID_SPAN
         return
-    span = trace.get_tracer(keys.CLIENT_SCOPE, __version__).start_span(
+    span = trace.get_tracer(keys.CLIENT_SCOPE, VERSION).start_span(
         operation, kind=SpanKind.CLIENT, attributes=build_operation(operation)
     )
     with entered(span):

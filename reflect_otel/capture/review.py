@@ -7,7 +7,6 @@ from typing import Final
 from opentelemetry import trace
 from opentelemetry.trace import Span
 
-from reflect_otel import __version__
 from reflect_otel.attributes import (
     CLIENT_SCOPE,
     REFLECT_REVIEW_FEEDBACK,
@@ -18,6 +17,7 @@ from reflect_otel.attributes import (
 from reflect_otel.capture.run_context import find_run_id, find_scope
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.review import ReviewResult
+from reflect_otel.release import VERSION
 
 _WARNING_INTERVAL_SECONDS: Final = 60.0
 
@@ -75,9 +75,7 @@ def _write_later_span(attributes: dict[str, str | float]) -> bool:
     run_id = find_run_id()
     if run_id is None:
         return False
-    span = trace.get_tracer(CLIENT_SCOPE, __version__).start_span(
-        "review", attributes={REFLECT_REVIEW_RUN_ID: run_id}
-    )
+    span = trace.get_tracer(CLIENT_SCOPE, VERSION).start_span("review", attributes={REFLECT_REVIEW_RUN_ID: run_id})
     recording = span.is_recording()
     span.set_attributes(attributes)
     span.end()

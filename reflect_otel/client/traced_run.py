@@ -12,12 +12,12 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode, format_trace_id
 
-from reflect_otel import __version__
 from reflect_otel import attributes as keys
 from reflect_otel.capture.run_context import RunScope, build_run_context, find_run_id
 from reflect_otel.client.run_record import Ending, RunFacts, build_record, describe_error, read_ending
 from reflect_otel.client.trace_context import TraceContext
 from reflect_otel.model.memory import AugmentedTask, RetrievalOptions
+from reflect_otel.release import VERSION
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _logger: Final = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ class TracedRun:
 
 
 def _start_span(run_id: str, options: TraceOptions, within: Context) -> Span:
-    tracer = trace.get_tracer(keys.CLIENT_SCOPE, __version__)
+    tracer = trace.get_tracer(keys.CLIENT_SCOPE, VERSION)
     attributes = {keys.GEN_AI_OPERATION_NAME: "invoke_agent", keys.REFLECT_RUN_ID: run_id}
     if options.agent:
         attributes[keys.GEN_AI_AGENT_NAME] = options.agent

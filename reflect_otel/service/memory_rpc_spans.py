@@ -11,12 +11,12 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from reflect_otel import __version__
 from reflect_otel import attributes as keys
 from reflect_otel.capture import memory_spans
 from reflect_otel.client import codec
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.memory import RetrievalOptions
+from reflect_otel.release import VERSION
 from reflect_otel.service.call import Call
 from reflect_otel.service.codec import read_options
 
@@ -45,7 +45,7 @@ def open_memory_span(rpc: str, call: Call, request: Any, read_traceparent: Calla
     if operation is None or not _is_exported():
         yield lambda response: response
         return
-    span = trace.get_tracer(keys.SERVICE_SCOPE, __version__).start_span(
+    span = trace.get_tracer(keys.SERVICE_SCOPE, VERSION).start_span(
         operation,
         context=_PROPAGATOR.extract({"traceparent": read_traceparent()}),
         kind=SpanKind.SERVER,
