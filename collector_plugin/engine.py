@@ -18,6 +18,7 @@ from collector_plugin.embedders import find_serving_embedder, open_embedder
 from collector_plugin.language_models import build_caller, build_reflector
 from collector_plugin.observation.loop_telemetry import find_loop_telemetry
 from collector_plugin.observation.observed import ObservedOperations, observe_store
+from collector_plugin.older_store import warn_of_older_store
 from collector_plugin.pipeline import Pipeline
 from collector_plugin.settings import EngineOptions
 from reflect_otel import __version__
@@ -79,6 +80,7 @@ class Engine:
                 start_after=self._store.journal_offset(),
             )
             opened.callback(self._journal.close)
+            warn_of_older_store(self._journal, self._store.journal_offset())
             table = MemoryTable(load_plugin("reflect_otel.indexes", options.index))
             table.load(self._store.find_vectors())
             self._projects = ProjectSettingsTable(self._store)

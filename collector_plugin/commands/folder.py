@@ -7,6 +7,7 @@ from typing import Final
 
 from collector_plugin.commands.finding import Finding, print_findings
 from collector_plugin.exit_codes import ExitCode
+from collector_plugin.older_store import REMEDY, find_older_store
 from reflect_otel.errors import ReflectError
 from reflect_otel.journal import Journal
 from reflect_otel.plugins import load_plugin
@@ -24,11 +25,7 @@ def run_folder_doctor(data_dir: Path, *, as_json: bool) -> ExitCode:
 def _check_folder(data_dir: Path) -> Iterator[Finding]:
     database = data_dir / "reflect.duckdb"
     if not database.is_file():
-        yield Finding(
-            check="folder",
-            detail=f"{data_dir} holds no reflect.duckdb",
-            remedy="name the --data-dir that the service was started with",
-        )
+        yield _explain_missing(data_dir)
         return
     try:
         store: Store = load_plugin("reflect_otel.stores", "duckdb")(database)
@@ -38,7 +35,25 @@ def _check_folder(data_dir: Path) -> Iterator[Finding]:
         yield Finding(check="folder", detail=error.reason, remedy=str(error))
 
 
+def _explain_missing(data_dir: Path) -> Finding:
+    if (data_dir / "journal").is_dir():
+        return Finding(
+            check="folder",
+            detail=f"{data_dir} holds a journal, but no reflect.duckdb",
+            remedy="restore reflect.duckdb from a backup; without it the service begins with an empty database and "
+            "takes up what the journal still holds",
+        )
+    return Finding(
+        check="folder",
+        detail=f"{data_dir} holds no reflect.duckdb",
+        remedy="name the --data-dir that the service was started with",
+    )
+
+
 def _count(store: Store, journal: Journal) -> Iterator[Finding]:
+    older = find_older_store(journal, store.journal_offset())
+    if older:
+        yield Finding(check="database", detail=older, remedy=REMEDY)
     pending = max(0, journal.last_sequence - store.journal_offset())
     counts = {"spans": store.count_spans(), "runs": store.count_runs(), "schema_version": NEWEST_VERSION}
     for check, value in counts.items():

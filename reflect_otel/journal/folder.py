@@ -19,14 +19,19 @@ class SegmentFolder:
     Args:
         path: created when missing.
         segment_bytes: a new file is begun beyond this size.
-        start_after: numbers continue behind this one even when the files are gone.
+        start_after: the consumer's own position, which counts more than the one written here; numbers continue
+            behind it even when the files are gone. ``None`` = it has none.
+
+    Attributes:
+        trimmed: records up to here are given up.
+        found_position: the position that was written here before.
 
     Raises:
         StoreLocked: another process has the journal; names its PID.
         StoreError: the folder cannot be used, or acknowledged records in it are damaged.
     """
 
-    def __init__(self, path: Path, *, segment_bytes: int, start_after: int) -> None:
+    def __init__(self, path: Path, *, segment_bytes: int, start_after: int | None) -> None:
         self._path = path
         self._segment_bytes = segment_bytes
         self._begin_new = False
@@ -34,6 +39,7 @@ class SegmentFolder:
         self._position: int | None = None
         self._lock: LockFile | None = None
         self.trimmed = 0
+        self.found_position = 0
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = LockFile(path / "lock", f"journal {path}")
@@ -101,17 +107,20 @@ class SegmentFolder:
         if self._lock is not None:
             self._lock.release()
 
-    def _open(self, start_after: int) -> None:
+    def _open(self, start_after: int | None) -> None:
         paths = sorted(self._path.glob(f"*{SUFFIX}"))
         firsts = [int(path.name.removesuffix(SUFFIX)) for path in paths]
         for path, successor in zip(paths, [*firsts[1:], None], strict=False):
             self._segments.append(Segment.open(path, successor))
-        if not self._segments or self.last_sequence < start_after:
-            self._segments.append(Segment.create(self._path, start_after + 1))
-        self._position = os.open(self._path / "position", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        written = os.pread(self._position, 20, 0)
-        known = int(written) if written.isdigit() else 0
-        self.trim(max(known, start_after, self._segments[0].first_sequence - 1))
+        if not self._segments or self.last_sequence < (start_after or 0):
+            self._segments.append(Segment.create(self._path, (start_after or 0) + 1))
+        position_path = self._path / "position"
+        written = position_path.read_bytes()[:20] if position_path.exists() else b""
+        self.found_position = int(written) if written.isdigit() else 0
+        position = self.found_position if start_after is None else start_after
+        self.trim(max(position, self._segments[0].first_sequence - 1))
+        # opened last, so that not the opening but the next trim writes it
+        self._position = os.open(position_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _recover(self) -> None:
         """After a failed write: drop its bytes. What a failed fsync left behind is unknown, so begin a new file."""

@@ -43,7 +43,8 @@ class Journal:
         folder: created when missing; holds segment files, ``position`` and ``lock``.
         capacity_bytes: most untrimmed bytes; more are refused with JournalFull.
         segment_bytes: a new file is begun beyond this size; trimming frees whole files.
-        start_after: numbers continue behind this one even when the files are gone (the consumer's own position).
+        start_after: the consumer's own position, if it has one: it counts more than the journal's, and numbers
+            continue behind it even when the files are gone.
 
     Raises:
         StoreLocked: another process has the journal; names its PID.
@@ -56,7 +57,7 @@ class Journal:
         *,
         capacity_bytes: int = DEFAULT_CAPACITY_BYTES,
         segment_bytes: int = DEFAULT_SEGMENT_BYTES,
-        start_after: int = 0,
+        start_after: int | None = None,
     ) -> None:
         self._path = Path(folder)
         self._capacity_bytes = capacity_bytes
@@ -181,6 +182,11 @@ class Journal:
     def trimmed_sequence(self) -> int:
         """Records up to here have been given up: where a consumer without a position of its own begins."""
         return self._folder.trimmed
+
+    @property
+    def found_sequence(self) -> int:
+        """The position that the last process left behind: up to here, records had been given up before."""
+        return self._folder.found_position
 
     @property
     def pending_count(self) -> int:

@@ -1,8 +1,10 @@
-"""Nothing acknowledged is lost: SIGKILL under load, SIGTERM under load."""
+"""Nothing acknowledged is lost: SIGKILL under load, SIGTERM under load, a database that is gone."""
 
 import ctypes
+import json
 import random
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -96,6 +98,51 @@ def test_a_stop_is_heard_whichever_thread_the_system_hands_it_to(start_service, 
     other = max(threads - {service.process.pid})
     assert ctypes.CDLL(None).tgkill(service.process.pid, other, int(signal.SIGTERM)) == 0
     assert service.process.wait(10) == 0
+
+
+def test_a_database_that_was_deleted_beside_its_journal_is_told_of_once(start_service, tmp_path):
+    service = start_service(tmp_path / "data")
+    sender = OtlpSender(service.grpc_address)
+    sender.send(trace_request(agent_run("Refund an order", "Done.")))
+    spans = service.wait_settled()["spans"]
+    sender.close()
+    service.terminate()
+    (service.data_dir / "reflect.duckdb").unlink()
+    assert run_folder_doctor(service.data_dir)["folder"]["detail"].endswith("holds a journal, but no reflect.duckdb")
+    service.start()
+    assert wait_for(lambda: service.status()["spans"], lambda stored: stored == spans) == spans
+    service.wait_settled()
+    warnings = [line for line in service.log.read_text().splitlines() if "WARNING" in line]
+    assert len(warnings) == 1, warnings
+    assert "the database ends at journal record 0" in warnings[0]
+    assert "put the newest reflect.duckdb back" in warnings[0]
+    service.restart()
+    assert "WARNING" not in service.log.read_text().replace(warnings[0], "")
+
+
+def test_doctor_finds_a_database_older_than_its_journal(start_service, tmp_path):
+    service = start_service(tmp_path / "data")
+    service.terminate()
+    database = service.data_dir / "reflect.duckdb"
+    backup = database.read_bytes()
+    service.start()
+    sender = OtlpSender(service.grpc_address)
+    sender.send(trace_request(agent_run("Refund an order", "Done.")))
+    service.wait_settled()
+    sender.close()
+    service.terminate()
+    assert "database" not in run_folder_doctor(service.data_dir)
+    database.write_bytes(backup)
+    for _ in range(2):  # to look changes nothing
+        finding = run_folder_doctor(service.data_dir)["database"]
+        assert "1 are read again from the journal and 0 are gone" in finding["detail"]
+        assert "put the newest reflect.duckdb back" in finding["remedy"]
+
+
+def run_folder_doctor(folder):
+    command = [sys.executable, "-m", "collector_plugin", "doctor", "--data-dir", str(folder), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return {finding["check"]: finding for finding in map(json.loads, done.stdout.splitlines())}
 
 
 def test_health_follows_the_life_of_the_service(service):

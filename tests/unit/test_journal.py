@@ -139,6 +139,25 @@ def test_what_was_trimmed_stays_trimmed_after_reopening(tmp_path):
     again.close()
 
 
+def test_the_consumers_own_position_counts_more_and_opening_writes_nothing(tmp_path):
+    journal = Journal(tmp_path)
+    for at in range(10):
+        journal.append(1, "p", 0, b"%d" % at)
+    journal.trim(7)
+    journal.close()
+    for _ in range(2):
+        behind = Journal(tmp_path, start_after=2)
+        assert (behind.trimmed_sequence, behind.found_sequence) == (2, 7)
+        assert [record.sequence for record in behind.read(2, 99, 10_000)] == list(range(3, 11))
+        behind.close()
+    behind = Journal(tmp_path, start_after=2)
+    behind.trim(3)
+    behind.close()
+    again = Journal(tmp_path)
+    assert (again.trimmed_sequence, again.found_sequence) == (3, 3)
+    again.close()
+
+
 def test_numbers_go_on_behind_the_consumer_when_the_files_are_gone(tmp_path):
     journal = Journal(tmp_path, start_after=41)
     assert journal.append(1, "p", 0, b"x") == 42
