@@ -28,8 +28,8 @@ def find_older_store(journal: Journal, offset: int) -> str:
     return (
         f"the database ends at journal record {offset}, but up to record {stored_before} all had been stored: the "
         "file was deleted, replaced, or restored from an older backup. Of the records behind its end, "
-        f"{again} are read again from the journal and {gone} are gone; what did not come by telemetry, such as memories "
-        "written by hand, settings and quarantines, does not come back"
+        f"{again} are read again from the journal and {gone} are gone; what did not come by telemetry, such as "
+        "memories written by hand, settings and quarantines, does not come back"
     )
 
 
