@@ -206,7 +206,7 @@ class Engine:
             "embedder": progress.serving_id,
             "embedder_is_lexical": progress.is_lexical,
             "embedding_into": progress.target_id,
-            "embedding_error": progress.error,
+            "embedding_error": progress.error or str(getattr(pin(self._embedder), "trouble", "")),
             "memories": progress.total,
             "memories_embedded": progress.embedded,
             "serving_stopped_projects": self._projects.count_stopped(),

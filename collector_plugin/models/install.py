@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from collector_plugin.models.sources import SOURCES, fetch_from_path
-from reflect_otel.errors import ConfigError, InvalidArgument, Unavailable
+from reflect_otel.errors import ConfigError, InvalidArgument, StoreLocked, Unavailable
 from reflect_otel.lockfile import LockFile
 from reflect_otel.providers.local_models import LocalModel, find_fault
 
@@ -115,7 +115,12 @@ def _locked(models_dir: Path) -> Iterator[None]:
             f"cannot make {models_dir} ({error.strerror}); pass --models-dir or set REFLECT_MODELS_DIR to a folder "
             "that can be written"
         ) from error
-    lock = LockFile(models_dir / ".lock", f"model folder {models_dir}")
+    try:
+        lock = LockFile(models_dir / ".lock", f"model folder {models_dir}")
+    except StoreLocked as error:
+        raise StoreLocked(
+            f"another `reflect-otel models install` is at work in {models_dir}; run it again when that has ended"
+        ) from error
     try:
         yield
     finally:

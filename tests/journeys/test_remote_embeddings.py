@@ -60,6 +60,10 @@ def test_what_needs_the_vectors_says_that_they_are_missing(service, client, endp
     endpoint.faults = [401]
     with pytest.raises(FailedPrecondition, match="OPENAI_API_KEY"):
         client.query_memories("another task")
+    assert "401" in service.status()["embedding_error"]
+    endpoint.faults = []
+    client.query_memories("another task")
+    assert service.status()["embedding_error"] == ""
 
 
 def test_a_run_is_learned_from_during_an_outage_and_its_memory_is_found_afterwards(service, client, endpoint):

@@ -93,6 +93,18 @@ def test_anything_but_the_published_files_is_refused_and_leaves_nothing(fakes, m
     assert left_in(models_dir) == set()
 
 
+def test_a_folder_without_room_is_named_as_the_cause_and_left_empty(minilm, models_dir):
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'ulimit -f 20000 && exec "$@"', "sh", sys.executable, "-m", "collector_plugin", "models",
+         "install", "minilm", "--models-dir", str(models_dir), "--from", str(MINILM.build_folder(minilm))],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert f"cannot write to {models_dir}" in done.stderr
+    assert "free space there" in done.stderr
+    assert left_in(models_dir) == set()
+
+
 def test_a_damaged_model_is_replaced_and_a_refused_one_does_not_touch_it(minilm, fakes, models_dir):
     shutil.copytree(fakes, MINILM.build_folder(models_dir))
     listed = command("list", "--json", "--models-dir", models_dir)
@@ -137,7 +149,7 @@ def test_an_interrupted_call_leaves_no_half_model_and_the_next_one_cleans_up(min
         try:
             wait_until(lambda: list(models_dir.glob(".fetching-*")), 30)
             held = install(models_dir, "--from", MINILM.build_folder(minilm))
-            assert (held.returncode, "in use by process" in held.stderr) == (1, True)
+            assert (held.returncode, "another `reflect-otel models install` is at work" in held.stderr) == (1, True)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(20)
