@@ -7,15 +7,21 @@ observed by us the more so: its spans would become runs.
 from collections.abc import Sequence
 
 from reflect_otel.capture.suppression import suppressed_instrumentation
+from reflect_otel.errors import ReflectError
 from reflect_otel.model.reflection import LearningInput, Reflection
 from reflect_otel.ports import Embedder, Reflector, Vector
 
 
 class QuietEmbedder:
-    """An ``Embedder`` over another, unseen by instrumentations."""
+    """An ``Embedder`` over another, unseen by instrumentations.
+
+    Attributes:
+        trouble: why the last call brought no vectors; empty when it did.
+    """
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
+        self.trouble = ""
         self.id = embedder.id
         self.dimensions = embedder.dimensions
         self.lexical = embedder.lexical
@@ -26,9 +32,17 @@ class QuietEmbedder:
         return self._embedder.gate
 
     def embed(self, texts: Sequence[str]) -> Sequence[Vector]:
-        """One float32 vector of length 1 per text, in order."""
+        """One float32 vector of length 1 per text, in order. Raises what the embedder raises."""
+        if not texts:
+            return []
         with suppressed_instrumentation():
-            return self._embedder.embed(texts)
+            try:
+                vectors = self._embedder.embed(texts)
+            except ReflectError as error:
+                self.trouble = f"{type(error).__name__}: {error}"
+                raise
+        self.trouble = ""
+        return vectors
 
 
 class QuietReflector:

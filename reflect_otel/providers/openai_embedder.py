@@ -58,9 +58,6 @@ class OpenAIEmbedder:
         dimensions: asked for from models that can shorten their vectors; ``None`` = ``REFLECT_EMBEDDING_DIMENSIONS``,
             else the model's own, which an unknown model is asked for at once.
 
-    Attributes:
-        trouble: why the last call brought no vectors; empty when it did.
-
     Raises:
         ConfigError: a setting is wrong, no key is found, or an unknown model cannot be asked for its dimensions.
     """
@@ -84,7 +81,6 @@ class OpenAIEmbedder:
                 "endpoint asks for none"
             ) from error
         weakref.finalize(self, self._client.close)  # its connections end with it, not when a collector comes by
-        self.trouble = ""
         self._calibrating = threading.Lock()
         self._profile = self._open_profile()
         self.dimensions = self._profile.dimensions
@@ -114,12 +110,7 @@ class OpenAIEmbedder:
             TransportError: the endpoint does not answer, or asks to slow down.
             ConfigError: the endpoint refuses the call, or its vectors have other dimensions.
         """
-        try:
-            vectors = self._embed(texts)
-        except ReflectError as error:
-            self.trouble = str(error)
-            raise
-        self.trouble = ""
+        vectors = self._embed(texts)
         if vectors and self._profile.gate is None and self._calibrating.acquire(blocking=False):
             within = contextvars.copy_context()  # keeps instrumentation off in the other thread too
             threading.Thread(
