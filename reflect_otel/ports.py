@@ -363,8 +363,14 @@ class VectorIndex(Protocol):
     def add(self, memory_id: str, vector: Vector) -> None:
         """Add or replace."""
 
+    def add_all(self, vectors: Sequence[tuple[str, Vector]]) -> None:
+        """Add or replace many, by id; searches find all of them or none."""
+
     def remove(self, memory_id: str) -> None:
         """Forget; unknown ids are ignored."""
+
+    def remove_all(self, memory_ids: Sequence[str]) -> None:
+        """Forget many; unknown ids are ignored. Searches find all of them or none."""
 
     def search(self, vector: Vector, limit: int) -> Sequence[tuple[str, float]]:
         """The ``limit`` nearest as (memory id, cosine), best first; equal cosines by id."""

@@ -292,7 +292,7 @@ class Governance:
                 else:
                     self._table.write_utility(project_id, memory)
         for ids in iter_slices(served_again, _VECTORS_AT_ONCE):
-            self._table.write_all(self._store.find_vectors_of(project_id, ids))
+            self._table.add_all(self._store.find_vectors_of(project_id, ids))
 
     def _pass_on(self, project_id: str, memory_id: str) -> list[str]:
         """Let those that say the same speak for themselves; their ids."""

@@ -5,8 +5,10 @@ gRPC threads search at once; writers take turns.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
 from reflect_otel.learning.lesson_index import LessonIndex
@@ -17,8 +19,7 @@ from reflect_otel.ports import StoredVector, Succession, Vector, VectorIndex
 IndexFactory: TypeAlias = Callable[[int], VectorIndex]
 """Builds an empty index for vectors of so many dimensions."""
 
-_WRITTEN_AT_ONCE: Final = 16
-"""Adding a memory to two indexes takes some 50 µs."""
+_LOADED_AT_ONCE: Final = 256
 
 SERVED: Final = frozenset({MemoryStatus.ACTIVE, MemoryStatus.MERGED})
 """Memories that are found: active ones for themselves, merged ones for the memory that speaks for them."""
@@ -51,11 +52,12 @@ class MemoryTable:
 
     def load(self, stored: Iterable[StoredVector]) -> Mapping[str, int]:
         """Add everything the store holds; how many memories of each embedder id it was."""
-        counts: dict[str, int] = {}
-        for item in stored:
+        counts: Counter[str] = Counter()
+        rest = iter(stored)
+        while piece := list(islice(rest, _LOADED_AT_ONCE)):
             with self._writing:
-                self._add(item)
-            counts[item.embedder_id] = counts.get(item.embedder_id, 0) + 1
+                self._add_all(piece)
+            counts.update(item.embedder_id for item in piece)
         return counts
 
     def write(self, stored: StoredVector) -> None:
@@ -68,11 +70,11 @@ class MemoryTable:
             self._lessons.remove(*key)
             self._add(stored)
 
-    def write_all(self, stored: Sequence[StoredVector]) -> None:
-        """Do ``write`` for many, little by little."""
-        for piece in iter_slices(stored, _WRITTEN_AT_ONCE):
-            for item in piece:
-                self.write(item)
+    def add_all(self, stored: Sequence[StoredVector]) -> None:
+        """Add memories that are not known here, each for all embedders that are given of it, little by little."""
+        for piece in iter_slices(stored):
+            with self._writing:
+                self._add_all(piece)
 
     def add_beside(self, stored: StoredVector) -> bool:
         """Let a memory also be found by another embedder's vector; False when the memory is not known here."""
@@ -131,15 +133,13 @@ class MemoryTable:
 
     def remove_all(self, project_id: str, memory_ids: Sequence[str]) -> None:
         """Forget many memories: none of them is served any more at once, their vectors go little by little."""
-        keys = [(project_id, memory_id) for memory_id in memory_ids]
         with self._writing:
             memories = self._memories.get(project_id, {})
             for memory_id in memory_ids:
                 memories.pop(memory_id, None)
-        for piece in iter_slices(keys):
+        for piece in iter_slices(memory_ids):
             with self._writing:
-                for key in piece:
-                    self._remove(key)
+                self._remove_all(project_id, piece)
 
     def find(self, project_id: str, memory_id: str) -> Memory | None:
         """The memory of this id, if it is served; a merged one as it is."""
@@ -173,27 +173,39 @@ class MemoryTable:
                 neighbours.append(Neighbour(memory, cosine))
         return neighbours
 
-    def _index(self, stored: StoredVector) -> VectorIndex:
-        key = (stored.project_id, stored.embedder_id)
-        if key not in self._indexes:
-            self._indexes[key] = self._build_index(len(stored.task_vector))
-        return self._indexes[key]
-
     def _add(self, stored: StoredVector) -> None:
-        key = (stored.project_id, stored.memory.id)
-        self._embedders[key] = self._embedders.get(key, frozenset()) | {stored.embedder_id}
-        if stored.memory.status not in SERVED:
-            self._remove(key)
-            return
-        self._memories.setdefault(stored.project_id, {})[stored.memory.id] = stored.memory
-        self._index(stored).add(stored.memory.id, stored.task_vector)
-        if stored.content_vector is not None and stored.memory.status is MemoryStatus.ACTIVE:
-            self._lessons.add(stored.project_id, stored.embedder_id, stored.memory, stored.content_vector)
+        if stored.memory.status in SERVED:
+            self._add_all([stored])
+        else:
+            self._remove((stored.project_id, stored.memory.id))
+
+    def _add_all(self, stored: Sequence[StoredVector]) -> None:
+        vectors: dict[tuple[str, str], list[tuple[str, Vector]]] = {}
+        for item in stored:
+            key = (item.project_id, item.memory.id)
+            self._embedders[key] = self._embedders.get(key, frozenset()) | {item.embedder_id}
+            self._memories.setdefault(item.project_id, {})[item.memory.id] = item.memory
+            vectors.setdefault((item.project_id, item.embedder_id), []).append((item.memory.id, item.task_vector))
+        for place, added in vectors.items():
+            if place not in self._indexes:
+                self._indexes[place] = self._build_index(len(added[0][1]))
+            self._indexes[place].add_all(added)
+        self._lessons.add_all(
+            (item.project_id, item.embedder_id, item.memory, item.content_vector)
+            for item in stored
+            if item.content_vector is not None and item.memory.status is MemoryStatus.ACTIVE
+        )
 
     def _remove(self, key: tuple[str, str]) -> None:
-        self._memories.get(key[0], {}).pop(key[1], None)
-        self._lessons.remove(*key)
-        for embedder_id in self._embedders.pop(key, frozenset()):
-            index = self._indexes.get((key[0], embedder_id))
-            if index is not None:
-                index.remove(key[1])
+        self._remove_all(key[0], [key[1]])
+
+    def _remove_all(self, project_id: str, memory_ids: Sequence[str]) -> None:
+        memories = self._memories.get(project_id, {})
+        removed: dict[tuple[str, str], list[str]] = {}
+        for memory_id in memory_ids:
+            memories.pop(memory_id, None)
+            for embedder_id in self._embedders.pop((project_id, memory_id), frozenset()):
+                removed.setdefault((project_id, embedder_id), []).append(memory_id)
+        self._lessons.remove_all(project_id, memory_ids)
+        for place in removed.keys() & self._indexes.keys():
+            self._indexes[place].remove_all(removed[place])

@@ -41,21 +41,25 @@ class FaissIndex:
 
     def add(self, memory_id: str, vector: Vector) -> None:
         """Add or replace. Raises InvalidArgument for another length or a value that is not finite."""
-        values = self._check(vector)
-        key = blake2b(values.tobytes(), digest_size=16).digest()
+        self.add_all([(memory_id, vector)])
+
+    def add_all(self, vectors: Sequence[tuple[str, Vector]]) -> None:
+        """Add or replace all of them at once, or none. Raises InvalidArgument as ``add`` does."""
+        checked = [(memory_id, self._check(vector)) for memory_id, vector in vectors]
+        keys = [blake2b(values.tobytes(), digest_size=16).digest() for _, values in checked]
         with self._lock.alone():
-            row = self._row_of_id.get(memory_id)
-            if row is None or row.key != key:
-                self._remove(memory_id)
-                row = self._row_of_vector.get(key) or self._append(key, values)
-                bisect.insort(row, memory_id)
-                self._firsts[row.slot] = row[0]
-                self._row_of_id[memory_id] = row
+            for key, (memory_id, values) in zip(keys, checked, strict=True):
+                self._put(memory_id, key, values)
 
     def remove(self, memory_id: str) -> None:
         """Forget; unknown ids are ignored."""
+        self.remove_all([memory_id])
+
+    def remove_all(self, memory_ids: Sequence[str]) -> None:
+        """Forget all of them at once; unknown ids are ignored."""
         with self._lock.alone():
-            self._remove(memory_id)
+            for memory_id in memory_ids:
+                self._remove(memory_id)
 
     def search(self, vector: Vector, limit: int) -> Sequence[tuple[str, float]]:
         """The ``limit`` nearest as (memory id, cosine), best first; equal cosines by id.
@@ -94,6 +98,15 @@ class FaissIndex:
                 field="vector",
             )
         return values
+
+    def _put(self, memory_id: str, key: bytes, values: NDArray[np.float32]) -> None:
+        row = self._row_of_id.get(memory_id)
+        if row is None or row.key != key:
+            self._remove(memory_id)
+            row = self._row_of_vector.get(key) or self._append(key, values)
+            bisect.insort(row, memory_id)
+            self._firsts[row.slot] = row[0]
+            self._row_of_id[memory_id] = row
 
     def _append(self, key: bytes, values: NDArray[np.float32]) -> "_Row":
         row = _Row(key, len(self._rows))

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -47,6 +48,7 @@ class InMemoryIndex:
     def __init__(self, dimensions: int) -> None:
         self._dimensions = dimensions
         self._vectors: dict[str, Vector] = {}
+        self._changing = threading.Lock()
 
     def add(self, memory_id: str, vector: Vector) -> None:
         """Add or replace.
@@ -54,12 +56,24 @@ class InMemoryIndex:
         Raises:
             InvalidArgument: when the vector has other dimensions or holds a value that is not finite.
         """
-        self._require(vector)
-        self._vectors = {**self._vectors, memory_id: vector}
+        self.add_all([(memory_id, vector)])
+
+    def add_all(self, vectors: Sequence[tuple[str, Vector]]) -> None:
+        """Add or replace all of them, or none. Raises InvalidArgument as ``add`` does."""
+        for _, vector in vectors:
+            self._require(vector)
+        with self._changing:
+            self._vectors = {**self._vectors, **dict(vectors)}
 
     def remove(self, memory_id: str) -> None:
         """Forget; unknown ids are ignored."""
-        self._vectors = {key: vector for key, vector in self._vectors.items() if key != memory_id}
+        self.remove_all([memory_id])
+
+    def remove_all(self, memory_ids: Sequence[str]) -> None:
+        """Forget all of them; unknown ids are ignored."""
+        gone = set(memory_ids)
+        with self._changing:
+            self._vectors = {key: vector for key, vector in self._vectors.items() if key not in gone}
 
     def search(self, vector: Vector, limit: int) -> Sequence[tuple[str, float]]:
         """The ``limit`` nearest as (memory id, cosine), best first; equal cosines by id."""

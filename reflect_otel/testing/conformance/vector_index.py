@@ -72,6 +72,19 @@ class VectorIndexConformance:
         index.add("m0", _axis(0))
         assert dict(index.search(_axis(0), 9)) == pytest.approx({"m0": 1.0})
 
+    def test_many_are_added_and_removed_at_once(self, index: VectorIndex) -> None:
+        """As if one by one; with one that cannot be compared, none is added."""
+        index.add("m0", _axis(5))
+        index.add_all([(f"m{at}", _axis(at % 3)) for at in range(6)])
+        assert len(index) == 6
+        assert [memory_id for memory_id, _ in index.search(_axis(0), 2)] == ["m0", "m3"]
+        with pytest.raises(InvalidArgument):
+            index.add_all([("new", _axis(1)), ("bad", [1.0])])
+        index.remove_all(["m0", "none", "m4", "m0"])
+        index.add_all([])
+        index.remove_all([])
+        assert sorted(dict(index.search(_axis(0), 9))) == ["m1", "m2", "m3", "m5"]
+
     @pytest.mark.parametrize(
         "vector",
         [[1.0], [math.nan, *[0.0] * (_DIMENSIONS - 1)], [math.inf, *[0.0] * (_DIMENSIONS - 1)]],

@@ -108,5 +108,7 @@ def test_many_are_taken_out_at_once_and_may_come_back(shelf):
         StoredVector(project_id="p", memory=memory, task_vector=at_cosine(0.9), embedder_id="plane@1")
         for memory in memories[:150]
     ]
-    shelf.table.write_all(back)
+    back += [replace(stored, embedder_id="other@1", task_vector=at_cosine(0.8)) for stored in back]
+    shelf.table.add_all(back)
+    assert shelf.table.count("p", "other@1") == 150
     assert shelf.table.count("p", "plane@1") == 200
