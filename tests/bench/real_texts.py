@@ -80,7 +80,7 @@ class World:
         self._clock, self._store = FixedClock(), InMemoryStore()
         table = MemoryTable(load_plugin("reflect_otel.indexes", "faiss"))
         self._loop = LearningLoop(self._store, table, embedder, reflector, self._clock)
-        self.retriever = Retriever(table, embedder, Settings())
+        self.retriever = Retriever(table, embedder, Settings(), self._clock)
 
     def learn(self, run: dict[str, Any], trajectory: Trajectory) -> None:
         """Serve the run what it would get, then learn from its outcome."""
