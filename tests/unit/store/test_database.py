@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pytest
@@ -309,6 +310,17 @@ def test_the_log_is_written_back_when_nothing_happens(path, monkeypatch):
     wait_until(lambda: not log.exists() or log.stat().st_size == 0)
     assert store.count_spans() == 1
     store.close()
+
+
+def test_a_checkpoint_waits_for_the_transaction_that_writes(path):
+    database = Database(path, lambda: 1)
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as session:
+            session.execute("update_journal_offset", sequence=1)
+            checkpoint = pool.submit(database._checkpoint)
+            wait_until(checkpoint.running)
+        checkpoint.result(20)  # DuckDB would have refused it beside the transaction
+    database.close()
 
 
 def test_a_full_disk_refuses_writes_keeps_reads_and_heals_without_a_restart(path, monkeypatch):
