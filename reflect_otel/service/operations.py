@@ -241,8 +241,7 @@ class Operations:
             self._intake.close_run(project_id, record.run_id)
         self._store.write_review(project_id, record.run_id, replace(review, created_ns=self._clock()))
         self._watch.publish(project_id, record.run_id, record.trace_ids)
-        self._loop.learn(project_id, record.run_id, REVIEW_SECONDS if timeout_seconds is None else timeout_seconds)
-        return self._require_learned(project_id, record.run_id)
+        return self._learn(project_id, record.run_id, REVIEW_SECONDS if timeout_seconds is None else timeout_seconds)
 
     def withdraw_review(
         self, project_id: str, trace_id: str, key: ReviewKey, *, timeout_seconds: float | None = None
@@ -265,8 +264,7 @@ class Operations:
         self._watch.publish(project_id, record.run_id, record.trace_ids)
         if record.state is not RunState.CLOSED:
             return self._runs.view(project_id, self._runs.get_run(project_id, record.run_id))  # not learned from yet
-        self._loop.learn(project_id, record.run_id, REVIEW_SECONDS if timeout_seconds is None else timeout_seconds)
-        return self._require_learned(project_id, record.run_id)
+        return self._learn(project_id, record.run_id, REVIEW_SECONDS if timeout_seconds is None else timeout_seconds)
 
     def watch_trace(
         self,
@@ -396,11 +394,12 @@ class Operations:
     def _require_task(self, task: str) -> None:
         validation.require_text(task, "task", self._settings.max_task_bytes)
 
-    def _require_learned(self, project_id: str, run_id: str) -> Trace:
+    def _learn(self, project_id: str, run_id: str, timeout_seconds: float) -> Trace:
+        is_learned = self._loop.learn(project_id, run_id, timeout_seconds)
         detail = self._runs.get_run(project_id, run_id)
         trace = self._runs.view(project_id, detail)
         self._watch.publish(project_id, run_id, trace.trace_ids)
-        if detail.learned:
+        if is_learned or detail.learned:  # a review that came since is its own caller's
             return trace
         if trace.ingest_status == IngestStatus.FAILED:
             raise IngestFailed(

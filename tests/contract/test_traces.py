@@ -106,6 +106,24 @@ def test_every_review_that_stands_is_told_and_what_they_come_to_as_the_project_t
     assert client.get_trajectory(run_id).reward is None
 
 
+def test_many_who_review_one_run_at_once_each_have_their_answer(client):
+    """A review that comes while another call returns is not that call's deadline."""
+    run_id = client.create_trace(TASK, CHAT).id
+    told = []
+
+    def judge(number):
+        told.extend(
+            client.review_trace(run_id, result="pass", score=n / 10, identifier=f"r{number}") for n in range(6)
+        )
+
+    threads = [threading.Thread(target=judge, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [len(told), len(client.get_trace(run_id).reviews)] == [36, 6]
+
+
 def test_withdrawing_a_review_that_was_never_given_names_those_that_were(client):
     run_id = learn(client).id
     with pytest.raises(NotFound, match="source 'human', identifier ''"):
