@@ -80,6 +80,7 @@ def reflect_trace(
     similarity_threshold: float | None = None,
     metadata_filter: Mapping[str, str] | None = None,
     mmr_lambda: float = 1.0,
+    max_injected: int | None = None,
     reference_context: str | None = None,
     alpha: float | None = None,
     agent: str | None = None,
@@ -98,6 +99,7 @@ def reflect_trace(
     similarity_threshold: float | None = None,
     metadata_filter: Mapping[str, str] | None = None,
     mmr_lambda: float = 1.0,
+    max_injected: int | None = None,
     reference_context: str | None = None,
     alpha: float | None = None,
     agent: str | None = None,
@@ -115,6 +117,7 @@ def reflect_trace(
     similarity_threshold: float | None = None,
     metadata_filter: Mapping[str, str] | None = None,
     mmr_lambda: float = 1.0,
+    max_injected: int | None = None,
     reference_context: str | None = None,
     alpha: float | None = None,
     agent: str | None = None,
@@ -133,6 +136,7 @@ def reflect_trace(
         similarity_threshold: cosine floor in [-1, 1]; ``None`` = the embedder's own.
         metadata_filter: only memories whose metadata holds all these pairs.
         mmr_lambda: 1 = by score alone; below, lessons in words already served count less.
+        max_injected: most memories in the task; ``None`` = the project's setting, else the service's (3).
         reference_context: reference answer or material for judging.
         alpha: step size of the utility update in (0, 1].
         agent: name of the agent; else the function's name.
@@ -140,7 +144,9 @@ def reflect_trace(
             arguments that gives it.
     """
     options = TraceOptions(
-        retrieval=requests.build_retrieval_options(limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda),
+        retrieval=requests.build_retrieval_options(
+            limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda, max_injected
+        ),
         blocking=blocking,
         auto_fail_on_exception=auto_fail_on_exception,
         agent=agent,

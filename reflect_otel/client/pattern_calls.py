@@ -43,6 +43,7 @@ class PatternCalls(TraceCalls):
         similarity_threshold: float | None = None,
         metadata_filter: Mapping[str, str] | None = None,
         mmr_lambda: float = 1.0,
+        max_injected: int | None = None,
         reference_context: str | None = None,
         alpha: float | None = None,
         agent: str | None = None,
@@ -63,6 +64,7 @@ class PatternCalls(TraceCalls):
             similarity_threshold: cosine floor in [-1, 1]; ``None`` = the embedder's own.
             metadata_filter: only memories whose metadata holds all these pairs.
             mmr_lambda: 1 = by score alone; below, lessons in words already served count less.
+            max_injected: most memories in the task; ``None`` = the project's setting, else the service's (3).
             reference_context: reference answer or material for judging.
             alpha: step size of the utility update in (0, 1].
             agent: name of the agent.
@@ -72,7 +74,7 @@ class PatternCalls(TraceCalls):
             InvalidArgument: on entry, for a task that is no text, or an option out of range.
         """
         retrieval = requests.build_retrieval_options(
-            limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda
+            limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda, max_injected
         )
         options = TraceOptions(
             retrieval=retrieval,

@@ -118,7 +118,11 @@ class Governance:
             known = [item.id for item in self._find_memories(project_id, memory_ids)]
             heirs = [heir_id for memory_id in known for heir_id in self._pass_on(project_id, memory_id)]
             if known:
-                self._commit(project_id, GovernanceChange(deleted_memory_ids=known))
+                emptied = _find_emptied(self._store.find_quarantines_of(project_id, memory_ids=known), known)
+                self._commit(
+                    project_id,
+                    GovernanceChange(deleted_memory_ids=known, released_ids=emptied, released_ns=self._clock()),
+                )
             for stored in self._store.find_vectors_of(project_id, sorted(set(heirs) - set(known))):
                 self._table.write(stored)
             return len(known)
@@ -181,7 +185,7 @@ class Governance:
             self._commit(
                 project_id,
                 GovernanceChange(
-                    memories=recounted, events=events, released_id=quarantine_id, released_ns=self._clock()
+                    memories=recounted, events=events, released_ids=[quarantine_id], released_ns=self._clock()
                 ),
             )
             return self._get_quarantine(project_id, quarantine_id)
@@ -206,7 +210,8 @@ class Governance:
     def _build_release(self, project_id: str, memories: Sequence[Memory]) -> GovernanceChange:
         ids = [memory.id for memory in memories]
         former: dict[str, QuarantinedMemory] = {}
-        for quarantine in self._store.find_quarantines_of(project_id, memory_ids=ids):
+        holding = self._store.find_quarantines_of(project_id, memory_ids=ids)
+        for quarantine in holding:
             former |= {member.memory_id: member for member in quarantine.members}
         released = [
             _put_back(memory, former.get(memory.id, QuarantinedMemory(memory_id=memory.id)))
@@ -214,7 +219,12 @@ class Governance:
             if _require_status(memory, MemoryStatus.QUARANTINED, MemoryStatus.ACTIVE).status
             is MemoryStatus.QUARANTINED
         ]
-        return GovernanceChange(memories=released, freed_memory_ids=ids)
+        return GovernanceChange(
+            memories=released,
+            freed_memory_ids=ids,
+            released_ids=_find_emptied(holding, ids),
+            released_ns=self._clock(),
+        )
 
     def _build_quarantine(
         self, project_id: str, memories: Sequence[Memory], reason: str, run_ids: tuple[str, ...], *, spreads: bool
@@ -370,6 +380,13 @@ def _quarantined(memory: Memory, quarantine: Quarantine) -> Memory:
     return replace(
         memory, status=MemoryStatus.QUARANTINED, status_reason=f"{HELD_BY}{quarantine.id}: {quarantine.reason}"
     )
+
+
+def _find_emptied(quarantines: Iterable[Quarantine], gone_memory_ids: Iterable[str]) -> list[str]:
+    """Those that hold nothing once these memories are gone, and that nothing will join."""
+    gone = set(gone_memory_ids)
+    alone = (item for item in quarantines if not item.spreads)
+    return [item.id for item in alone if {member.memory_id for member in item.members} <= gone]
 
 
 def _put_back(memory: Memory, former: QuarantinedMemory) -> Memory:

@@ -161,7 +161,7 @@ class GovernanceChange:
         memories: rows to update: status and its reason, pin, utility, uses, passes, alarm. Texts and vectors stay.
         events: ledger entries to rewrite.
         opened: a new quarantine.
-        released_id: quarantine that ends; its members are remembered.
+        released_ids: quarantines that end; their members are remembered.
         freed_memory_ids: memories that leave every open quarantine.
         deleted_memory_ids: memories that go with their vectors, ledger entries and memberships.
     """
@@ -169,7 +169,7 @@ class GovernanceChange:
     memories: Sequence[Memory] = ()
     events: Sequence[UtilityEvent] = ()
     opened: Quarantine | None = None
-    released_id: str = ""
+    released_ids: Sequence[str] = ()
     released_ns: int = 0
     freed_memory_ids: Sequence[str] = ()
     deleted_memory_ids: Sequence[str] = ()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.governance import (
     BlastRadius,
     HistoryEntry,
@@ -18,6 +19,7 @@ from reflect_otel.service import codec
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 LONGEST_LIST: Final = 1000
+_LAST_MOMENT_NS: Final = 2**63 - 1
 
 _STATUSES: Final[Mapping[MemoryStatus, Any]] = codec.build_numbers(wire.MemoryStatus, "MEMORY_STATUS", MemoryStatus)
 _ACTIONS: Final[Mapping[MemoryAction, Any]] = codec.build_numbers(wire.MemoryAction, "MEMORY_ACTION", MemoryAction)
@@ -41,14 +43,24 @@ def read_filter(request: wire.ListMemoriesRequest) -> MemoryFilter:
 
 
 def read_origin(origin: wire.Origin) -> Origin:
-    """Where something bad came in."""
+    """Where something bad came in. Raises InvalidArgument for a time that nothing can be compared with."""
     return Origin(
         memory_ids=tuple(origin.memory_ids),
         run_ids=tuple(origin.run_ids),
         author=origin.author,
-        since_ns=codec.read_moment(origin.since),
-        until_ns=codec.read_moment(origin.until),
+        since_ns=_read_bound(origin, "since"),
+        until_ns=_read_bound(origin, "until"),
     )
+
+
+def _read_bound(origin: wire.Origin, field: str) -> int:
+    """Unix nanoseconds; 0 when not given, which a time that cannot be compared is not: that would widen the reach."""
+    if not origin.HasField(field):
+        return 0
+    moment_ns = getattr(origin, field).ToNanoseconds()
+    if not 0 <= moment_ns <= _LAST_MOMENT_NS:
+        raise InvalidArgument(f"origin.{field} lies outside of the years 1970 to 2262", field=f"origin.{field}")
+    return max(int(moment_ns), 1)
 
 
 def build_blast_radius(radius: BlastRadius) -> wire.FindBlastRadiusResponse:

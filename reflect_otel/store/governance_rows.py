@@ -23,11 +23,11 @@ def write_change(session: Session, project_id: str, change: GovernanceChange) ->
     """Everything that one act changes."""
     if change.opened is not None:
         _write_quarantine(session, project_id, change.opened)
-    if change.released_id:
+    if change.released_ids:
         session.execute(
-            "release_quarantine",
+            "release_quarantines",
             project_id=project_id,
-            quarantine_id=change.released_id,
+            quarantine_ids=list(change.released_ids),
             released_ns=change.released_ns,
         )
     gone = [*change.freed_memory_ids, *change.deleted_memory_ids]

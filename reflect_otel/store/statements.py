@@ -150,7 +150,7 @@ STATEMENTS: Final = (
     "move_withdrawn_reviews",
     "queue_job",
     "queue_jobs",
-    "release_quarantine",
+    "release_quarantines",
     "rename_run",
     "update_job_failure",
     "update_journal_offset",

@@ -33,8 +33,7 @@ class InMemoryGovernance(InMemoryVectors, ABC):
         with self._lock:
             if change.opened is not None:
                 self._quarantines[project_id, change.opened.id] = change.opened
-            if change.released_id:
-                key = (project_id, change.released_id)
+            for key in ((project_id, released_id) for released_id in change.released_ids):
                 self._quarantines[key] = replace(self._quarantines[key], released_ns=change.released_ns)
             self._free(project_id, {*change.freed_memory_ids, *change.deleted_memory_ids})
             for memory in change.memories:

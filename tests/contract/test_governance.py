@@ -51,6 +51,20 @@ def test_a_quarantine_is_listed_first_made_in_one_call_and_undone(client):
     assert [item.id for item in client.list_quarantines()] == [made.id]
 
 
+def test_a_quarantine_of_single_memories_ends_with_the_last_of_them(client):
+    released, deleted = (client.create_memory(f"{TASK} {n}", f"Lesson {n}").id for n in range(2))
+    client.update_memories([released, deleted], "quarantine", reason="odd")
+    client.update_memories(released, "release")
+    (left,) = client.list_quarantines(open_only=True)
+    assert [member.memory_id for member in left.members] == [deleted]
+    client.delete_memories(deleted)
+    assert client.list_quarantines(open_only=True) == []
+    client.update_memories(released, "quarantine")
+    client.update_memories(released, "release")
+    assert client.list_quarantines(open_only=True) == []
+    assert [item.reason for item in client.list_quarantines()] == ["by hand", "odd"]
+
+
 def test_single_memories_are_acted_on_and_listed_by_what_they_are(client):
     ids = [client.create_memory(f"{TASK} {n}", f"Lesson {n}", kind="contrast").id for n in range(3)]
     (archived,) = client.update_memories(ids[0], "archive", reason="old")
@@ -88,6 +102,9 @@ def test_what_names_nothing_or_nothing_known_is_refused(client):
         client.update_memories(["m"], "burn")
     with pytest.raises(InvalidArgument, match="until"):
         client.find_blast_radius(since_ns=2_000, until_ns=1_000)
+    for beyond in ({"since_ns": 2**64, "until_ns": 2**62}, {"since_ns": 1, "until_ns": -(10**9)}):
+        with pytest.raises(InvalidArgument, match="1970 to 2262"):
+            client.create_quarantine(**beyond)
     for call in (
         lambda: client.find_blast_radius(run_ids="run-nobody"),
         lambda: client.create_quarantine(memory_ids="mem-nobody"),

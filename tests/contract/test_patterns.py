@@ -31,6 +31,25 @@ def test_an_exception_in_a_decorated_function_is_one_failed_run(client):
     assert "the shop is closed" in trace.review.feedback
 
 
+def test_a_pattern_may_ask_for_fewer_notes_than_there_are_places(client, address, project):
+    for number in range(2):
+        client.create_memory(TASK, f"Lesson {number}", metadata={"n": str(number)})
+    wish = {"lambda_": 1.0, "max_injected": 1}
+
+    @reflect_trace(client, TASK, **wish)
+    def agent(ctx):
+        return len(ctx.memories)
+
+    async def main():
+        async with AsyncReflectClient(address, project_id=project, augment_timeout=10) as asynchronous:
+            async with asynchronous.trace(TASK, **wish) as ctx:
+                return len(ctx.memories)
+
+    with client.trace(TASK, lambda_=1.0) as both, client.trace(TASK, **wish) as one:
+        assert (len(both.memories), len(one.memories)) == (2, 1)
+    assert (agent(), asyncio.run(main())) == (1, 1)
+
+
 def test_what_was_recorded_is_counted(client):
     client.create_trace(TASK, CHAT)
     with client.trace(TASK):

@@ -214,6 +214,7 @@ def context_manager(client: ReflectClient) -> None:
         similarity_threshold=0.2,
         metadata_filter={"team": "shop"},
         mmr_lambda=0.7,
+        max_injected=2,
         reference_context="a reference",
         alpha=0.5,
         agent="support",

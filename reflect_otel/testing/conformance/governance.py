@@ -61,7 +61,7 @@ class GovernanceConformance(StoreCase):
         store.write_change(PROJECT, GovernanceChange(freed_memory_ids=["a"]))
         (held,) = store.find_quarantines(PROJECT, open_only=True)
         assert [member.memory_id for member in held.members] == ["b"]
-        store.write_change(PROJECT, GovernanceChange(released_id="q", released_ns=9))
+        store.write_change(PROJECT, GovernanceChange(released_ids=["q"], released_ns=9))
         assert list(store.find_quarantines(PROJECT, open_only=True)) == []
         assert [item.released_ns for item in store.find_quarantines(PROJECT, quarantine_id="q")] == [9]
         assert list(store.find_quarantines_of(PROJECT, memory_ids=["b"])) == []

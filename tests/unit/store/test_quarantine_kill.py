@@ -36,7 +36,7 @@ if not store.find_memory("p", "m199"):
         store.write_memory("p", StoredVector(project_id="p", memory=memory, task_vector=(1.0,), embedder_id="e"))
     store.write_change("p", GovernanceChange(events=events))
 for held in store.find_quarantines("p", open_only=True):
-    store.write_change("p", GovernanceChange(memories=memories, events=events, released_id=held.id, released_ns=1))
+    store.write_change("p", GovernanceChange(memories=memories, events=events, released_ids=[held.id], released_ns=1))
 print("ready", flush=True)
 number = len(store.find_quarantines("p"))
 while True:
@@ -49,7 +49,8 @@ while True:
         memories=[replace(memory, status=MemoryStatus.QUARANTINED, status_reason=opened.id) for memory in memories],
         events=[replace(event, excluded="quarantined run") for event in events],
     ))
-    store.write_change("p", GovernanceChange(memories=memories, events=events, released_id=opened.id, released_ns=1))
+    change = GovernanceChange(memories=memories, events=events, released_ids=[opened.id], released_ns=1)
+    store.write_change("p", change)
     number += 1
 """
 

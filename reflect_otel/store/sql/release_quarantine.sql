@@ -1,1 +1,0 @@
-update quarantines set released_ns = $released_ns where project_id = $project_id and quarantine_id = $quarantine_id
