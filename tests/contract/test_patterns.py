@@ -41,9 +41,9 @@ def test_a_pattern_may_ask_for_fewer_notes_than_there_are_places(client, address
         return len(ctx.memories)
 
     async def main():
-        async with AsyncReflectClient(address, project_id=project, augment_timeout=10) as asynchronous:
-            async with asynchronous.trace(TASK, **wish) as ctx:
-                return len(ctx.memories)
+        other = AsyncReflectClient(address, project_id=project, augment_timeout=10)
+        async with other, other.trace(TASK, **wish) as ctx:
+            return len(ctx.memories)
 
     with client.trace(TASK, lambda_=1.0) as both, client.trace(TASK, **wish) as one:
         assert (len(both.memories), len(one.memories)) == (2, 1)
