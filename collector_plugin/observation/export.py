@@ -5,7 +5,7 @@ Only ``serve`` calls this; in embedded mode the SDK is the host's.
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -33,6 +33,8 @@ _PROTOCOLS: Final = {
     "grpc": "opentelemetry.exporter.otlp.proto.grpc",
     "http/protobuf": "opentelemetry.exporter.otlp.proto.http",
 }
+_DEFAULTS: Final = {SERVICE_NAME: "reflect-otel", "service.version": __version__}
+"""Of the resource, where ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES`` do not say otherwise."""
 _ANY_HOST: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
@@ -132,11 +134,5 @@ def _build_exporter(signal: str) -> Any:
 
 
 def _build_resource() -> Resource:
-    named = dict(_iter_defaults(OTELResourceDetector().detect()))
-    return Resource.create(named)
-
-
-def _iter_defaults(told: Resource) -> Iterator[tuple[str, str]]:
-    if SERVICE_NAME not in told.attributes:
-        yield SERVICE_NAME, "reflect-otel"
-    yield "service.version", __version__
+    told = OTELResourceDetector().detect().attributes
+    return Resource.create({name: value for name, value in _DEFAULTS.items() if name not in told})

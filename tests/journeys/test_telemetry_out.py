@@ -31,6 +31,7 @@ def service(apm, tmp_path_factory):
     environment = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": apm.url,
         "OTEL_METRIC_EXPORT_INTERVAL": "100",
+        "OTEL_RESOURCE_ATTRIBUTES": "service.version=9.9,deployment.environment.name=test",
         "OTEL_BSP_SCHEDULE_DELAY": "50",
         "OTEL_BLRP_SCHEDULE_DELAY": "50",
     }
@@ -147,6 +148,18 @@ def test_learning_is_told_by_span_event_and_metric(service, apm, told):
             }
         )
     )
+
+
+def test_the_resource_is_what_the_environment_says_and_else_ours(apm, told):
+    own = [
+        attributes_of(group.resource)
+        for request, _ in apm.trace_requests
+        for group in request.resource_spans
+        if any(scoped.scope.name == "reflect_otel.service" for scoped in group.scope_spans)
+    ]
+    assert {facts["service.name"] for facts in own} == {"reflect-otel"}
+    assert {facts["service.version"] for facts in own} == {"9.9"}
+    assert {facts["deployment.environment.name"] for facts in own} == {"test"}
 
 
 def test_what_comes_back_to_the_service_is_no_run(service, apm, told):
