@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind
 
 from reflect_otel import __version__
 from reflect_otel import attributes as keys
@@ -131,14 +132,14 @@ class LoopTelemetry:
         closed_by = record.closed_by.value if record.closed_by else ""
         self._runs.add(1, {PROJECT: record.project_id, RUN_CLOSED_BY: closed_by})
 
-    def note_review(self, project_id: str, run_id: str, review: Review) -> None:
-        """A review was stored. Its feedback is content and stays out."""
+    def note_review(self, project_id: str, run_id: str, review: Review, trace_id: bytes | None = None) -> None:
+        """A review was stored, of a run with this W3C trace if that is told. Its feedback is content and stays out."""
         told = self._count_review(project_id, run_id, review.key, review.result.value)
-        self._emit(REVIEW_EVENT, {**told, keys.REFLECT_REVIEW_SCORE: review.reward})
+        self._emit(REVIEW_EVENT, {**told, keys.REFLECT_REVIEW_SCORE: review.reward}, trace_id=trace_id)
 
-    def note_withdrawal(self, project_id: str, run_id: str, key: ReviewKey) -> None:
-        """The review of this key was taken back."""
-        self._emit(REVIEW_EVENT, self._count_review(project_id, run_id, key, WITHDRAWN))
+    def note_withdrawal(self, project_id: str, run_id: str, key: ReviewKey, trace_id: bytes | None = None) -> None:
+        """The review of this key was taken back; ``trace_id`` as in ``note_review``."""
+        self._emit(REVIEW_EVENT, self._count_review(project_id, run_id, key, WITHDRAWN), trace_id=trace_id)
 
     def _count_review(self, project_id: str, run_id: str, key: ReviewKey, result: str) -> dict[str, str]:
         name, source, _ = key
@@ -196,10 +197,12 @@ class LoopTelemetry:
         event_name: str,
         facts: Mapping[str, str | int | float],
         severity: SeverityNumber = SeverityNumber.INFO,
+        trace_id: bytes | None = None,
     ) -> None:
         self._logger.emit(
             LogRecord(
                 timestamp=time.time_ns(),
+                context=_build_context(trace_id) if trace_id else None,
                 event_name=event_name,
                 attributes=dict(facts),
                 severity_number=severity,
@@ -219,6 +222,11 @@ class LoopTelemetry:
                     yield from (
                         Observation(value, {PROJECT: project_id, LIFT_VALUE: name}) for name, value in ends.items()
                     )
+
+
+def _build_context(trace_id: bytes) -> Context:
+    of_trace = SpanContext(int.from_bytes(trace_id, "big"), trace.INVALID_SPAN_ID, is_remote=True)
+    return trace.set_span_in_context(NonRecordingSpan(of_trace), Context())
 
 
 def _find_error_type(error: str) -> str:

@@ -59,9 +59,9 @@ class _ObservedStore:
         for project_id, signal in batch.reviews:
             run_id = signal.run_id or (signal.trace_id.hex() if signal.trace_id else "")
             if signal.withdrawn:
-                self._telemetry.note_withdrawal(project_id, run_id, signal.review.key)
+                self._telemetry.note_withdrawal(project_id, run_id, signal.review.key, signal.trace_id)
             else:
-                self._telemetry.note_review(project_id, run_id, signal.review)
+                self._telemetry.note_review(project_id, run_id, signal.review, signal.trace_id)
 
     def write_runs(self, read: Sequence[tuple[RunRecord, Trajectory | None]]) -> None:
         self._store.write_runs(read)

@@ -199,6 +199,19 @@ def test_all_that_is_told_names_our_release_and_events_their_time_and_severity(o
     assert all(record.timestamp > 0 for record in observed.logged)
 
 
+def test_a_review_by_telemetry_stands_in_the_trace_that_it_judges(observed):
+    store = observe_store(observed.store, observed.telemetry)
+    reviews = [
+        ReviewSignal(review=REVIEW, trace_id=b"\x01" * 16),
+        ReviewSignal(review=REVIEW, trace_id=b"\x01" * 16, withdrawn=True),
+        ReviewSignal(review=REVIEW, run_id="run-1"),
+    ]
+    batch = TelemetryBatch(journal_offset=1, received_ns=1, reviews=[("shop", signal) for signal in reviews])
+    store.write_telemetry(batch)
+    judged = int.from_bytes(b"\x01" * 16, "big")
+    assert [record.trace_id for record in observed.logged] == [judged, judged, 0]
+
+
 def test_a_failed_call_names_the_class_of_its_error_and_no_more(observed):
     live(observed)
     told = [dict(key).get("error.type") for key in observed.points("reflect.model.calls")]
