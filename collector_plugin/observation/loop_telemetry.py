@@ -133,7 +133,7 @@ class LoopTelemetry:
         self._runs.add(1, {PROJECT: record.project_id, RUN_CLOSED_BY: closed_by})
 
     def note_review(self, project_id: str, run_id: str, review: Review, trace_id: bytes | None = None) -> None:
-        """A review was stored, of a run with this W3C trace if that is told. Its feedback is content and stays out."""
+        """A review was stored, of the run with this trace if that is told. Its feedback is content and stays out."""
         told = self._count_review(project_id, run_id, review.key, review.result.value)
         self._emit(REVIEW_EVENT, {**told, keys.REFLECT_REVIEW_SCORE: review.reward}, trace_id=trace_id)
 
