@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from reflect_otel.errors import BudgetSpent, ConfigError, NotFound, TransportError
+from reflect_otel.errors import BudgetSpent, ConfigError, NotFound, ReflectError, TransportError
 from reflect_otel.learning.answers import read_judgement
 from reflect_otel.learning.lesson import without_notes
 from reflect_otel.learning.model_caller import ModelCaller
@@ -30,6 +30,7 @@ WINDOW_SECONDS: Final = 86_400.0
 """Runs that ended longer ago are not judged: switching the judge on must not pay for the whole past."""
 
 _RUNS_AT_A_TIME: Final = 20
+_MOST_PASSED_OVER: Final = 2_000
 _IDLE_SECONDS: Final = 5.0
 _SECOND_NS: Final = 1_000_000_000
 
@@ -57,6 +58,8 @@ class Judge:
         self._clock = clock
         self._on_reviewed = on_reviewed
         self._delay_seconds = delay_seconds
+        self._passed_over = 0
+        self._told: set[tuple[str, str]] = set()
         self._stopping = threading.Event()
         self._worker: threading.Thread | None = None
 
@@ -78,21 +81,38 @@ class Judge:
             now_ns - round(WINDOW_SECONDS * _SECOND_NS),
             now_ns - round(self._delay_seconds * _SECOND_NS),
             MAX_TRIES,
-            _RUNS_AT_A_TIME,
+            _RUNS_AT_A_TIME + self._passed_over,
         )
-        reviewed = 0
+        reviewed, passed_over = 0, 0
+        spent: set[str] = set()
         for record in runs:
             if self._stopping.is_set():
                 break
+            if record.project_id in spent:
+                passed_over += 1
+                continue
             try:
                 reviewed += self._judge(record)
-            except (TransportError, BudgetSpent, ConfigError) as error:
-                _log.warning("run %r was not judged: %s", record.run_id, error)
+            except BudgetSpent as error:  # of this project; others go on
+                spent.add(record.project_id)
+                passed_over += 1
+                self._tell(record, error, record.project_id)
+            except (TransportError, ConfigError) as error:
+                self._tell(record, error)
                 break
+        self._passed_over = min(passed_over, _MOST_PASSED_OVER)
         return reviewed
+
+    def _tell(self, record: RunRecord, error: ReflectError, project_id: str = "") -> None:
+        """Log a cause once for as long as it lasts."""
+        cause = (project_id, type(error).__name__)
+        if cause not in self._told:
+            self._told.add(cause)
+            _log.warning("run %r was not judged, nor will be others until this ends: %s", record.run_id, error)
 
     def _judge(self, record: RunRecord) -> bool:
         review = self._ask(record)
+        self._told = {cause for cause in self._told if cause[0] not in ("", record.project_id)}
         detail = self._store.find_run(record.project_id, record.run_id)
         if review is None or detail is None or detail.reviews:
             return False

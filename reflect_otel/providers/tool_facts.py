@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from reflect_otel.model.trajectory import Role, ToolCall, ToolResponse, Trajectory
 from reflect_otel.providers.tool_failures import read_error
+from reflect_otel.providers.written_actions import WrittenAction, read_written_actions
 
 
 class Effect(Enum):
@@ -102,7 +103,10 @@ class Recovery:
 
 
 def read_calls(trajectory: Trajectory) -> tuple[Call, ...]:
-    """The calls in order, each with its own answer: by id, else by name, else in order. Ids may repeat."""
+    """The calls in order, each with its own answer: by id, else by name, else in order. Ids may repeat.
+
+    An agent that calls none may write its actions into its answers; then those are the calls.
+    """
     asked: list[tuple[int, ToolCall]] = []
     answers: dict[int, ToolResponse] = {}
     open_calls: list[int] = []
@@ -115,6 +119,8 @@ def read_calls(trajectory: Trajectory) -> tuple[Call, ...]:
             open_calls.remove(match)
             answers[match] = message.tool_response
         del open_calls[:-_MOST_OPEN_CALLS]
+    if not asked:
+        return tuple(map(_read_written, read_written_actions(trajectory)))
     return tuple(
         Call(
             position,
@@ -124,6 +130,11 @@ def read_calls(trajectory: Trajectory) -> tuple[Call, ...]:
         )
         for number, (position, call) in enumerate(asked)
     )
+
+
+def _read_written(action: WrittenAction) -> Call:
+    answer = ToolResponse(name=action.name, response=action.observed)
+    return Call(action.position, action.name, {"input": action.given}, _read_outcome(action.name, answer))
 
 
 def _read_outcome(name: str, answer: ToolResponse | None) -> str | None:
@@ -175,7 +186,12 @@ def find_repeated(calls: Sequence[Call]) -> Mapping[str, int]:
 
 
 def is_conversation(trajectory: Trajectory) -> bool:
-    """Whether a user spoke again after the agent had answered: one who could have been asked."""
+    """Whether a user spoke again after the agent had answered: one who could have been asked.
+
+    Where actions are written, what stands as the user's words are observations.
+    """
+    if not any(message.tool_calls for message in trajectory.messages) and read_written_actions(trajectory):
+        return False
     roles = [message.role for message in trajectory.messages if message.role in (Role.USER, Role.ASSISTANT)]
     return Role.USER in roles[roles.index(Role.ASSISTANT) :] if Role.ASSISTANT in roles else False
 
@@ -188,6 +204,8 @@ def has_tools(trajectory: Trajectory, calls: Sequence[Call]) -> bool:
 
 def is_confirmed(trajectory: Trajectory, calls: Sequence[Call], call: Call) -> bool:
     """Whether the user spoke before this call and nothing new was looked up since."""
+    if not trajectory.messages[call.position].tool_calls:
+        return False  # a written action: nobody but the environment answers
     before = trajectory.messages[: call.position]
     spoke = next((i for i in range(len(before) - 1, -1, -1) if before[i].role is Role.USER), None)
     if spoke is None or all(message.role is not Role.ASSISTANT for message in before[:spoke]):

@@ -24,6 +24,8 @@ _OPENING: Final = re.compile(
     r"|http(?:/\d(?:\.\d)?)?\s+(?:status\s+|error\s+)?[45]\d\d\b"
     r"|status(?:\s+code)?\s*[:=]?\s*[45]\d\d\b"
     r"|[45]\d\d\s+(?:bad|unauthori[sz]ed|forbidden|not\s+found|internal|service|gateway|too\s+many|request)\b"
+    r"|could not find\b|nothing happens\b"
+    r"|invalid (?:action|command|input|arguments?)\b|unknown (?:action|command|tool)\b"
     r"|timed\s+out\b|timeout(?=\s*:|\s*$|[^\n]{0,40}\bexceeded)"
     rf"|(?:{_ERROR_IN_OTHER_WORDS})\s*[:：]"
     r")",

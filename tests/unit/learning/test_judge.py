@@ -1,10 +1,12 @@
 """The judge: a half-weight verdict on runs nobody reviews, and never a word against people."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from reflect_otel.learning.judge import MAX_TRIES, WINDOW_SECONDS, Judge
+from reflect_otel.learning.model_caller import ModelCaller
 from reflect_otel.model.model_call import ModelLimits
 from reflect_otel.model.review import ReviewResult, ReviewSource
 from reflect_otel.model.spans import RunState
@@ -154,6 +156,23 @@ def test_a_spent_budget_stops_the_judge(build):
     finished_run(world)
     assert world.judge.run_pending() == 0
     assert world.llm.requests == []
+
+
+def test_a_project_without_budget_does_not_hold_up_the_others_and_is_logged_once(build, caplog):
+    world = build([verdict()])
+    for number in range(50):
+        world.run(f"r{number}", REFUND, trajectory=agent_run())
+    other = replace(world.detail("r0").record, project_id="rich", run_id="theirs", last_seen_ns=world.clock())
+    world.store.write_runs([(other, agent_run())])
+    world.clock.advance(DELAY_SECONDS + 1)
+    limits = ModelLimits(input_usd=1.0, output_usd=1.0)
+    caller = ModelCaller(world.caller.model, world.store, limits, world.clock, {PROJECT: 0.0}.get)
+    judge = Judge(world.store, caller, world.clock, lambda *key: world.reviewed.append(key), DELAY_SECONDS)
+    for _ in range(4):
+        judge.run_pending()
+    assert world.reviewed == [("rich", "theirs")]
+    assert len(caplog.records) == 1
+    assert "budget" in caplog.records[0].message
 
 
 def test_no_text_of_a_run_leaves_the_fence_or_speaks_as_somebody_else(build):

@@ -258,6 +258,39 @@ def test_calls_that_tell_nothing_are_not_made_into_a_lesson(parts):
     assert reflect(trajectory(ASKED, parts), FAIL) is None
 
 
+REACT = "Thought 1: I look it up.\nAction 1: Search[Oslo]"
+
+
+def test_actions_written_into_answers_are_calls():
+    whole = (
+        f"{REACT}\nObservation 1: Could not find Oslo. Similar: []\nAction 2: Search[Oslo town]\nObservation 2: A."
+    )
+    by_turns = [*says(REACT), *user("Observation 1: Could not find Oslo."), *says("Action 2: Search[Oslo town]")]
+    for run in (trajectory(ASKED, says(whole)), trajectory(ASKED, by_turns, user("Observation 2: A."))):
+        text = reflect(run, PASS).text
+        assert "what worked was Search alone. If Search gives “Could not find Oslo" in text
+        assert "call it with other input; that worked." in text
+
+
+def test_commands_of_a_text_world_are_calls_and_nobody_is_asked_there():
+    moves = ["> go to desk 1", "> take mug 1", "> put mug 1 in shelf 1", "> put mug 1 in shelf 1"]
+    answered = [
+        part for move in moves for part in (*says(move), *user("Nothing happens." if "put" in move else "Ok."))
+    ]
+    text = reflect(trajectory(ASKED, answered), FAIL).text
+    assert "put failed 2 times with “Nothing happens” and never worked" in text
+    assert "confirm" not in reflect(trajectory(ASKED, answered[:4], calls("x")[:0]), PASS).text
+    langchain = (
+        "Action: lookup_order\nAction Input: {}\nObservation: open\nAction: refund\nAction Input: 7\nObservation: ok"
+    )
+    assert "what worked was lookup_order, then refund." in reflect(trajectory(ASKED, says(langchain)), PASS).text
+
+
+def test_a_quotation_in_an_answer_is_no_action():
+    run = trajectory(ASKED, says("The policy says:\n> refunds take ten days"), user("ok"), says("> thanks"))
+    assert read_calls(run) == ()
+
+
 def test_what_was_not_judged_is_not_called_a_look_up():
     text = reflect(trajectory(ASKED, calls("navigate"), calls("click")), PASS).text
     assert text.endswith("what worked was navigate, then click.")
