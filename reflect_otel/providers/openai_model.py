@@ -8,6 +8,7 @@ JSON mode, then to none; models that allow no temperature get none.
 import json
 import re
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -51,6 +52,7 @@ class OpenAIModel:
             self._client = openai.OpenAI(timeout=options.timeout_seconds, max_retries=0)
         except openai.OpenAIError as error:
             raise ConfigError(f"the openai library cannot be used: {_short(error)}; set OPENAI_API_KEY") from error
+        weakref.finalize(self, self._client.close)  # its connections end with it, not when a collector comes by
 
     def complete(self, system: str, user: str, *, schema_name: str, schema: Mapping[str, Any]) -> Completion:
         """The answer to a system and a user message.
