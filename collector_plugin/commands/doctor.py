@@ -20,6 +20,11 @@ from reflect_otel.errors import ReflectError
 
 _TIMEOUT_SECONDS: Final = 5.0
 _MAX_SKEW_SECONDS: Final = 5.0
+_REMEDIES: Final[Mapping[str, str]] = {
+    "reflector_error": "check the model's endpoint, key and budget; until then lessons wait or are written offline",
+    "embedding_error": "check the embedding endpoint and key; until then tasks go without some or all memories",
+}
+"""What to do where the service reports trouble; both end by themselves when the endpoint answers."""
 
 
 def run_doctor(connection: Connection, http_endpoint: str, *, probe: bool, as_json: bool) -> ExitCode:
@@ -131,7 +136,8 @@ def _check_status(status: Mapping[str, Any]) -> Iterator[Finding]:
         remedy="" if version == __version__ else "install the same release on both sides",
     )
     for name in sorted(status.keys() - {"version", "ready"}):
-        yield Finding(check=name, detail=str(status[name]), value=status[name])
+        remedy = _REMEDIES.get(name, "") if status[name] else ""
+        yield Finding(check=name, detail=str(status[name]), value=status[name], remedy=remedy)
 
 
 def _check_probe(connection: Connection) -> Iterator[Finding]:

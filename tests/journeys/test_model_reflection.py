@@ -1,6 +1,9 @@
 """`reflect-otel serve` with a language model: the lesson, a kill in the middle of a call, and no runs of our own."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -58,6 +61,15 @@ def send(service, **root):
     return spans[0].trace_id.hex()
 
 
+def doctor(service):
+    """What `reflect-otel doctor` finds, by check."""
+    command = [sys.executable, "-m", "collector_plugin", "doctor", "--json", "--http-endpoint", service.http_url]
+    done = subprocess.run(
+        command, env={**os.environ, "REFLECT_ENDPOINT": service.url}, capture_output=True, text=True, check=False
+    )
+    return {finding["check"]: finding for finding in map(json.loads, done.stdout.splitlines())}
+
+
 def test_a_lesson_of_the_model_is_served_to_the_next_task_and_shown_with_its_writer(start):
     with ScriptedLLM(scripted) as llm:
         service = start(llm)
@@ -80,11 +92,12 @@ def test_an_endpoint_in_trouble_is_told_by_the_run_until_it_answers(start):
             assert (trace.ingest_status, trace.review_status) == ("processing", "pending")
             assert "503" in trace.last_ingest_error
             assert "503" in service.status()["reflector_error"]
+            assert doctor(service)["reflector_error"]["remedy"]
             assert client.augment_with_memories(TASK).augmented_task == TASK
             healthy.set()
             learned = client.wait_for_trace(run_id, require_reviewed=True)
             assert (learned.reflector, learned.last_ingest_error) == ("openai gpt-test", None)
-            assert service.status()["reflector_error"] == ""
+            assert doctor(service)["reflector_error"]["ok"]
 
 
 def test_a_kill_in_the_middle_of_a_call_leaves_exactly_one_memory(start):
