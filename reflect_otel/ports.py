@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from reflect_otel.governance_store import GovernanceStore as GovernanceStore
-from reflect_otel.model.governance import ANY_MEMORY, MemoryFilter
+from reflect_otel.model.family_records import FamilyRecords
+from reflect_otel.model.governance import ANY_MEMORY, MemoryFilter, Quarantine
 from reflect_otel.model.lift import ArmCount, LiftScope
 from reflect_otel.model.memory import Memory, Served, UtilityEvent
 from reflect_otel.model.model_call import Completion, ModelCall, Spending
@@ -72,6 +73,7 @@ class LearningOutcome:
 
     Attributes:
         job: the job as it was claimed; if the run's reviews have changed since, the store keeps it queued.
+        is_first: nothing is stored of an earlier lesson of this run: no memory that it left, no ledger entry.
         memory: the memory drawn from the run, or ``None`` when there was nothing to say.
         task_vector: embedding of ``memory.task`` (the retrieval key); ``content_vector`` that of its text. Without
             them the memory is stored all the same and gets its vectors later.
@@ -87,6 +89,7 @@ class LearningOutcome:
     """
 
     job: LearningJob
+    is_first: bool = False
     memory: Memory | None = None
     task_vector: Vector | None = None
     content_vector: Vector | None = None
@@ -100,6 +103,19 @@ class LearningOutcome:
     reward: float = 0.0
     quarantine_ids: Sequence[str] = ()
     reflection: ReflectionRecord | None = None
+
+    @property
+    def stored(self) -> "StoredVector | None":
+        """The memory with its vectors, if it has any."""
+        if self.memory is None or self.task_vector is None:
+            return None
+        return StoredVector(
+            project_id=self.job.project_id,
+            memory=self.memory,
+            task_vector=self.task_vector,
+            embedder_id=self.embedder_id,
+            content_vector=self.content_vector,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +158,34 @@ class RunDetail:
     reflection: ReflectionRecord | None = None
     attempts: int = 0
     last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningCase:
+    """What there is to learn from a run.
+
+    Attributes:
+        run: with its reviews, but not how learning from it stands.
+        trajectory: ``None`` when it has not been read.
+    """
+
+    run: RunDetail
+    trajectory: Trajectory | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningEvidence:
+    """What the lessons of several runs of one project are worked out from, read in one piece.
+
+    Attributes:
+        cases: of the runs that are there, by id, with what each was served and the memory drawn from it.
+        families: of the memories served to these runs, credited by them, or asked for.
+        quarantines: open ones that hold any of the runs, or of the memories served or asked for.
+    """
+
+    cases: Mapping[str, LearningCase]
+    families: FamilyRecords
+    quarantines: Sequence[Quarantine]
 
 
 class TelemetryStore(Protocol):
@@ -214,16 +258,26 @@ class RunStore(Protocol):
 class MemoryStore(Protocol):
     """Memories, their vectors, the utility ledger and the learning jobs."""
 
-    def claim_job(self) -> LearningJob | None:
-        """The learning job with the fewest failed tries, then the oldest, whose run is closed; or ``None``.
+    def claim_jobs(self, limit: int) -> Sequence[LearningJob]:
+        """The learning jobs whose runs are closed: those with the fewest failed tries first, of them the oldest.
 
         Parked jobs are not given out. One claimer at a time: the learning loop.
         """
 
-    def write_learning(self, outcome: LearningOutcome) -> bool:
-        """Commit the outcome; False when the run's reviews changed since the claim (the job stays queued).
+    def find_cases(self, project_id: str, run_ids: Sequence[str]) -> Mapping[str, LearningCase]:
+        """Each run with its reviews and its trajectory; those that are gone are absent."""
 
-        Runs with a contrast to this run are queued to be learned from again: it may say something else by now.
+    def find_evidence(self, project_id: str, run_ids: Sequence[str], memory_ids: Sequence[str]) -> LearningEvidence:
+        """What the lessons of these runs are worked out from; ``memory_ids``: those that may be drawn from them."""
+
+    def write_learning(self, *outcomes: LearningOutcome) -> bool:
+        """Commit the outcomes, each worked out after those before it, of different runs of one project.
+
+        Runs with a contrast to these runs are queued to be learned from again: they may say something else by now.
+
+        Returns:
+            False when the reviews of any of the runs changed since the claim; nothing is written then, and every job
+            stays queued.
         """
 
     def write_job_failure(self, job: LearningJob, error: str, *, park: bool) -> None:

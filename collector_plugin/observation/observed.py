@@ -81,11 +81,12 @@ class _ObservedStore:
             self._telemetry.note_withdrawal(project_id, run_id, key)
         return is_new
 
-    def write_learning(self, outcome: LearningOutcome) -> bool:
+    def write_learning(self, *outcomes: LearningOutcome) -> bool:
         started_ns = time.time_ns()
-        is_committed = self._store.write_learning(outcome)
+        is_committed = self._store.write_learning(*outcomes)
         if is_committed:
-            self._telemetry.note_learning(outcome, started_ns)
+            for outcome in outcomes:
+                self._telemetry.note_learning(outcome, started_ns)
         return is_committed
 
     def write_job_failure(self, job: LearningJob, error: str, *, park: bool) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from reflect_otel.errors import ConfigError, NotFound, TransportError
+from reflect_otel.errors import ConfigError, TransportError
 from reflect_otel.learning.lesson import LONGEST_TASK_CHARACTERS, without_notes
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.serving_embedder import pin
@@ -55,15 +55,11 @@ class ContrastFinder:
         return None
 
     def _read_failed_run(self, record: RunRecord, memory: Memory) -> FailedRun | None:
-        detail = self._store.find_run(record.project_id, memory.created_from)
-        weights = self._find_settings(record.project_id).reviewer_weights
-        verdict = build_verdict(detail.reviews, weights) if detail else None
-        if detail is None or verdict is None or verdict.result is not ReviewResult.FAIL:
+        run_id = memory.created_from
+        case = self._store.find_cases(record.project_id, [run_id]).get(run_id)
+        if case is None or case.trajectory is None or case.run.record.first_seen_ns > record.first_seen_ns:
             return None
-        if detail.record.first_seen_ns > record.first_seen_ns:
+        verdict = build_verdict(case.run.reviews, self._find_settings(record.project_id).reviewer_weights)
+        if verdict is None or verdict.result is not ReviewResult.FAIL:
             return None
-        try:
-            trajectory = self._store.get_trajectory(record.project_id, detail.record.run_id)
-        except NotFound:
-            return None
-        return FailedRun(run_id=detail.record.run_id, trajectory=without_notes(trajectory), feedback=verdict.feedback)
+        return FailedRun(run_id=run_id, trajectory=without_notes(case.trajectory), feedback=verdict.feedback)

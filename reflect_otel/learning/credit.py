@@ -82,7 +82,7 @@ def with_utility(memory: Memory, state: UtilityState) -> Memory:
 
 def _credited(detail: RunDetail, memories: Mapping[str, Memory]) -> tuple[str, ...]:
     record = detail.record
-    drawn = build_memory_ids(record)
+    drawn = build_memory_ids(record.project_id, record.run_id)
 
     def is_credited(memory_id: str) -> bool:
         memory = memories.get(memory_id)

@@ -4,18 +4,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from reflect_otel.errors import NotFound
 from reflect_otel.learning.contrast import ContrastFinder
 from reflect_otel.learning.credit import with_utility
 from reflect_otel.learning.lesson import build_learning_input, build_memory
 from reflect_otel.learning.safety import find_dangers
 from reflect_otel.learning.utility import recompute
 from reflect_otel.learning.verdict import Verdict
+from reflect_otel.model.family_records import FamilyRecords
 from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus
 from reflect_otel.model.reflection import LearningInput, Reflection, ReflectionRecord
 from reflect_otel.model.review import ReviewResult
 from reflect_otel.model.trajectory import Task, Trajectory
-from reflect_otel.ports import Clock, Reflector, RunDetail, Store
+from reflect_otel.ports import Clock, LearningCase, Reflector
 
 UNSAFE: Final = "safety scan: "
 """How the reason of a memory begins that the scan has held back."""
@@ -40,13 +40,11 @@ class LessonDrawer:
 
     def __init__(
         self,
-        store: Store,
         reflector: Reflector,
         contrasts: ContrastFinder,
         clock: Clock,
         allowed_hosts: Collection[str],
     ) -> None:
-        self._store = store
         self._reflector = reflector
         self._contrasts = contrasts
         self._clock = clock
@@ -54,17 +52,18 @@ class LessonDrawer:
 
     def draw(
         self,
-        detail: RunDetail,
-        trajectory: Trajectory,
+        case: LearningCase,
         verdict: Verdict,
         served: Sequence[Memory],
+        families: FamilyRecords,
         *,
         is_last_try: bool,
     ) -> Drawn:
         """The lesson of a run. Raises what the reflector raises."""
-        lesson = build_learning_input(detail.record, trajectory, verdict, served)
+        record_of_run = case.run.record
+        lesson = build_learning_input(record_of_run, read_trajectory(case), verdict, served)
         passed = lesson.result is ReviewResult.PASS
-        failed_run = self._contrasts.find_failed_run(detail.record, lesson.task) if passed else None
+        failed_run = self._contrasts.find_failed_run(record_of_run, lesson.task) if passed else None
         lesson = replace(lesson, failed_run=failed_run, is_last_try=is_last_try)
         reflection = self._reflector.reflect(lesson) or Reflection(
             kind=MemoryKind.STRATEGY, text="", reflector=self._reflector.name, note="the run shows nothing to learn"
@@ -73,17 +72,10 @@ class LessonDrawer:
         record = _build_record(lesson.run_id, reflection, contrasted_with, self._clock())
         if not reflection.text.strip():
             return Drawn(lesson, record)
-        memory = build_memory(detail.record, lesson, reflection, record.created_ns)
-        memory = self._scanned(self._with_past(detail.record.project_id, memory))
+        memory = build_memory(record_of_run, lesson, reflection, record.created_ns)
+        memory = self._scanned(_with_past(memory, families))
         note = "; ".join(filter(None, (record.note, memory.status_reason)))
         return Drawn(lesson, replace(record, memory_id=memory.id, note=note), memory)
-
-    def _with_past(self, project_id: str, memory: Memory) -> Memory:
-        """The memory with the record that an earlier lesson of the same run and kind has earned."""
-        known = self._store.find_memory(project_id, memory.id)
-        if known is not None:
-            memory = _keep_standing(memory, known)
-        return with_utility(memory, recompute(self._store.find_utility_events(project_id, memory_ids=[memory.id])))
 
     def _scanned(self, memory: Memory) -> Memory:
         """The memory, held back if its text is not safe; what was held back and now is safe is released."""
@@ -96,13 +88,18 @@ class LessonDrawer:
         return memory
 
 
-def read_trajectory(store: Store, detail: RunDetail) -> Trajectory:
+def read_trajectory(case: LearningCase) -> Trajectory:
     """The run's trajectory, or what its row tells of it when it has not been read."""
-    record = detail.record
-    try:
-        return store.get_trajectory(record.project_id, record.run_id)
-    except NotFound:
-        return Trajectory(task=Task(text=record.task), final_response=record.final_response)
+    record = case.run.record
+    return case.trajectory or Trajectory(task=Task(text=record.task), final_response=record.final_response)
+
+
+def _with_past(memory: Memory, families: FamilyRecords) -> Memory:
+    """The memory with the record that an earlier lesson of the same run and kind has earned."""
+    known = families.find_memory(memory.id)
+    if known is not None:
+        memory = _keep_standing(memory, known)
+    return with_utility(memory, recompute(families.read_ledger([memory.id])))
 
 
 def _keep_standing(memory: Memory, known: Memory) -> Memory:

@@ -12,7 +12,7 @@ from reflect_otel.errors import FailedPrecondition, NotFound
 from reflect_otel.learning.blast_radius import find_blast_radius
 from reflect_otel.learning.credit import with_utility
 from reflect_otel.learning.history import build_history
-from reflect_otel.learning.memory_table import SERVED, MemoryTable
+from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.merging import read_succession
 from reflect_otel.learning.slices import iter_slices
 from reflect_otel.learning.utility import EXCLUDED_BY_QUARANTINE, recompute
@@ -27,7 +27,7 @@ from reflect_otel.model.governance import (
     Quarantine,
     QuarantinedMemory,
 )
-from reflect_otel.model.memory import Memory, MemoryStatus, UtilityEvent
+from reflect_otel.model.memory import SERVED, Memory, MemoryStatus, UtilityEvent
 from reflect_otel.ports import Clock, Store
 
 _BY_HAND: Final = "by hand"

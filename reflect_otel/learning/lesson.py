@@ -113,9 +113,9 @@ def build_memory_id(project_id: str, run_id: str, kind: MemoryKind) -> str:
     return f"mem-{blake2b(seed, digest_size=10).hexdigest()}"
 
 
-def build_memory_ids(record: RunRecord) -> frozenset[str]:
+def build_memory_ids(project_id: str, run_id: str) -> frozenset[str]:
     """The ids of every memory that may be drawn from the run."""
-    return frozenset(build_memory_id(record.project_id, record.run_id, kind) for kind in MemoryKind)
+    return frozenset(build_memory_id(project_id, run_id, kind) for kind in MemoryKind)
 
 
 def is_echo(content: Vector, served: Iterable[Vector]) -> bool:

@@ -5,10 +5,11 @@ the memories served -> everything recomputed -> committed -> written through to 
 reviews give the same tables, however often a job is taken: ids come from the run, utilities from the ledger.
 """
 
+import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,6 +17,8 @@ from reflect_otel.errors import NotFound, TransportError
 from reflect_otel.learning.contrast import ContrastFinder
 from reflect_otel.learning.drawing import LessonDrawer
 from reflect_otel.learning.entry_check import EntryCheck
+from reflect_otel.learning.job_group import MAX_TRIES as MAX_TRIES
+from reflect_otel.learning.job_group import JobGroup
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.memory_vectors import embed_memories
 from reflect_otel.learning.merging import Merger
@@ -23,10 +26,10 @@ from reflect_otel.learning.outcome import OutcomeReader
 from reflect_otel.learning.serving_embedder import pin
 from reflect_otel.model.memory import Memory
 from reflect_otel.model.project_settings import DEFAULTS, ProjectSettings
-from reflect_otel.ports import Clock, Embedder, LearningJob, LearningOutcome, Reflector, Store, StoredVector
+from reflect_otel.ports import Clock, Embedder, LearningJob, Reflector, Store, StoredVector
 
-MAX_TRIES: Final = 6
-"""Tries of one job before it is parked until the run is reviewed again."""
+LARGEST_GROUP: Final = 32
+"""Jobs that are taken together when many are queued."""
 
 _FIRST_RETRY_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 5.0
@@ -77,15 +80,15 @@ class LearningLoop:
         self._table = table
         self._embedder = embedder
         entry = EntryCheck(store, clock, find_settings)
-        drawer = LessonDrawer(
-            store, reflector, ContrastFinder(store, table, embedder, find_settings), clock, allowed_hosts
-        )
-        self._outcomes = OutcomeReader(store, embedder, drawer, entry, find_settings)
+        drawer = LessonDrawer(reflector, ContrastFinder(store, table, embedder, find_settings), clock, allowed_hosts)
+        outcomes = OutcomeReader(embedder, drawer, entry, find_settings)
         self._merger = Merger(store, table)
+        self.committing = threading.RLock()
+        self._group = JobGroup(store, table, embedder, outcomes, self._merger, self.committing)
+        self._group_size = 1
         self._clock = clock
         self._on_changed = on_changed
         self._on_learned = on_learned
-        self.committing = threading.RLock()
         self._claiming = threading.Lock()
         self._ended = threading.Condition()
         self._ended_tries = 0
@@ -130,10 +133,10 @@ class LearningLoop:
         learned = 0
         with self._claiming:
             while not self._stopping.is_set():
-                job = self._store.claim_job()
-                if job is None or (job.attempts and self._seconds_to_retry(job.project_id, job.run_id) > 0):
+                jobs = self._claim()
+                if not jobs:
                     break
-                learned += self._try(job)
+                learned += self._try(jobs)
         return learned
 
     def learn(self, project_id: str, run_id: str, timeout_seconds: float) -> bool:
@@ -191,28 +194,31 @@ class LearningLoop:
                 _log.exception("the learning loop could not take jobs from the store; it will try again")
             self._wakeup.wait(self._seconds_to_next_retry())
 
-    # --- one job ----------------------------------------------------------------------------------------
+    # --- jobs -------------------------------------------------------------------------------------------
 
-    def _try(self, job: LearningJob) -> bool:
-        key = (job.project_id, job.run_id)
-        try:
-            outcome = self._outcomes.read_outcome(job, is_last_try=job.attempts + 1 >= MAX_TRIES)
-            outcome = self._merger.settle(outcome, pin(self._embedder).id)
-            with self.committing:
-                committed = self._store.write_learning(outcome)
-                if committed:
-                    self._write_through(outcome)
-        except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is counted, retried, parked
+    def _claim(self) -> list[LearningJob]:
+        """The jobs that are due, as many of the first one's project as may go together."""
+        claimed = self._store.claim_jobs(self._group_size)
+        return list(
+            itertools.takewhile(lambda job: job.project_id == claimed[0].project_id and self._is_due(job), claimed)
+        )
+
+    def _is_due(self, job: LearningJob) -> bool:
+        return not job.attempts or self._retry_at_ns.get((job.project_id, job.run_id), 0) <= self._clock()
+
+    def _try(self, jobs: Sequence[LearningJob]) -> int:
+        """Take the first of these jobs, with as many others as go with it; how many were learned from."""
+        taken = self._group.take(jobs)
+        self._group_size = min(LARGEST_GROUP, max(1, 2 * taken.count if taken.count == len(jobs) else taken.count))
+        for job in taken.learned:
+            self._retry_at_ns.pop((job.project_id, job.run_id), None)
+            self._counts = replace(self._counts, learned=self._counts.learned + 1)
+            self._tell(self._on_learned, job.project_id)
+            self._announce(job.project_id, job.run_id)
+        for job, error in taken.failed:
             if not self._stopping.is_set():  # else the store may be gone; the job is durable and taken up again
                 self._give_back(job, error)
-            return False
-        if not committed:
-            return False
-        self._retry_at_ns.pop(key, None)
-        self._counts = replace(self._counts, learned=self._counts.learned + 1)
-        self._tell(self._on_learned, job.project_id)
-        self._announce(*key)
-        return True
+        return len(taken.learned)
 
     def _give_back(self, job: LearningJob, error: Exception) -> None:
         park = job.attempts + 1 >= MAX_TRIES
@@ -244,30 +250,6 @@ class LearningLoop:
         self._retry_at_ns = {key: due_ns for key, due_ns in self._retry_at_ns.items() if due_ns > now_ns}
         due_ns = min(self._retry_at_ns.values(), default=now_ns + _IDLE_SECONDS * _SECOND_NS)
         return min(_IDLE_SECONDS, (due_ns - now_ns) / _SECOND_NS)
-
-    def _seconds_to_retry(self, project_id: str, run_id: str) -> float:
-        return (self._retry_at_ns.get((project_id, run_id), 0) - self._clock()) / _SECOND_NS
-
-    def _write_through(self, outcome: LearningOutcome) -> None:
-        project_id = outcome.job.project_id
-        if outcome.removed_memory_id is not None:
-            self._table.remove(project_id, outcome.removed_memory_id)
-        if outcome.succession is not None:
-            self._table.write_succession(project_id, outcome.succession)
-        for memory in outcome.recomputed:
-            self._table.write_utility(project_id, memory)
-        if outcome.memory is not None and outcome.task_vector is None:
-            self._table.remove(project_id, outcome.memory.id)  # until it has a vector of what it says now
-        if outcome.memory is not None and outcome.task_vector is not None:
-            self._table.write(
-                StoredVector(
-                    project_id=project_id,
-                    memory=outcome.memory,
-                    task_vector=outcome.task_vector,
-                    embedder_id=outcome.embedder_id,
-                    content_vector=outcome.content_vector,
-                )
-            )
 
 
 def _seconds_to_wait(job: LearningJob, error: Exception) -> float:

@@ -13,16 +13,13 @@ from typing import Final, NamedTuple, TypeAlias
 
 from reflect_otel.learning.lesson_index import LessonIndex
 from reflect_otel.learning.slices import iter_slices
-from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus
+from reflect_otel.model.memory import SERVED, Memory, MemoryKind, MemoryStatus
 from reflect_otel.ports import StoredVector, Succession, Vector, VectorIndex
 
 IndexFactory: TypeAlias = Callable[[int], VectorIndex]
 """Builds an empty index for vectors of so many dimensions."""
 
 _LOADED_AT_ONCE: Final = 256
-
-SERVED: Final = frozenset({MemoryStatus.ACTIVE, MemoryStatus.MERGED})
-"""Memories that are found: active ones for themselves, merged ones for the memory that speaks for them."""
 
 
 class Neighbour(NamedTuple):

@@ -14,6 +14,7 @@ from reflect_otel.learning.credit import with_utility
 from reflect_otel.learning.lesson import read_cosine
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.utility import recompute
+from reflect_otel.model.family_records import FamilyRecords
 from reflect_otel.model.memory import Memory, MemoryStatus, UtilityEvent
 from reflect_otel.ports import LearningOutcome, MemoryStore, StoredVector, Succession, Vector
 
@@ -29,16 +30,17 @@ class Merger:
         self._store = store
         self._table = table
 
-    def settle(self, outcome: LearningOutcome, embedder_id: str) -> LearningOutcome:
+    def settle(self, outcome: LearningOutcome, families: FamilyRecords, embedder_id: str) -> LearningOutcome:
         """The outcome with its memory merged where it says nothing new, and with what follows from one that goes.
 
         Args:
             outcome: as the run and its reviews make it; its memory stands as it did before.
+            families: what is known of the memory.
             embedder_id: compares what memories say.
         """
         outcome = _with_present_record(outcome)
         project_id, memory = outcome.job.project_id, outcome.memory
-        known = self._store.find_memory(project_id, memory.id) if memory is not None else None
+        known = families.find_memory(memory.id) if memory is not None else None
         if memory is not None and (known is None or known.reflection != memory.reflection):
             if known is not None:
                 outcome = self._release(outcome, memory.id, embedder_id)

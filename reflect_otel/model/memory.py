@@ -31,6 +31,10 @@ class MemoryStatus(StrEnum):
     QUARANTINED = "quarantined"
 
 
+SERVED: Final = frozenset({MemoryStatus.ACTIVE, MemoryStatus.MERGED})
+"""Memories that are found: active ones for themselves, merged ones for the memory that speaks for them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """A stored reflection with its utility.

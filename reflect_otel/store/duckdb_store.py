@@ -21,6 +21,8 @@ from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
     Clock,
+    LearningCase,
+    LearningEvidence,
     LearningJob,
     LearningOutcome,
     RunDetail,
@@ -35,7 +37,8 @@ from reflect_otel.store.columns import storable_text
 from reflect_otel.store.database import Database
 from reflect_otel.store.duckdb_governance import DuckDBGovernance
 from reflect_otel.store.joining import delete_runs, join_traces
-from reflect_otel.store.learning_jobs import find_generation, find_next_job, queue_jobs, write_outcome
+from reflect_otel.store.learning_evidence import find_cases, find_evidence
+from reflect_otel.store.learning_jobs import JobsChanged, end_jobs, find_next_jobs, queue_jobs, write_outcomes
 from reflect_otel.store.reviews import (
     WaitingReview,
     find_reviews,
@@ -183,7 +186,7 @@ class DuckDBStore(DuckDBGovernance):
         """See ``RunStore``."""
         run_id = storable_text(run_id)
         with self._database.write() as session:
-            if run_rows.find_record(session, project_id, run_id) is None:
+            if not run_rows.is_known(session, project_id, run_id):
                 raise _no_run(run_id, "is unknown")
             return write_review(session, project_id, run_id, review, self._clock, self._next_ordinal)
 
@@ -191,7 +194,7 @@ class DuckDBStore(DuckDBGovernance):
         """See ``RunStore``."""
         run_id = storable_text(run_id)
         with self._database.write() as session:
-            if run_rows.find_record(session, project_id, run_id) is None:
+            if not run_rows.is_known(session, project_id, run_id):
                 raise _no_run(run_id, "is unknown")
             if write_withdrawal(session, project_id, run_id, key, self._clock):
                 return True
@@ -206,25 +209,35 @@ class DuckDBStore(DuckDBGovernance):
 
     # --- memories
 
-    def claim_job(self) -> LearningJob | None:
+    def claim_jobs(self, limit: int) -> Sequence[LearningJob]:
         """See ``MemoryStore``."""
         with self._database.read_once() as session:
-            found = find_next_job(session)
-        if found is None:
-            return None
-        job, generation = found
-        self._claims[job.project_id, job.run_id] = generation
-        return job
+            found = find_next_jobs(session, limit)
+        self._claims |= {(job.project_id, job.run_id): generation for job, generation in found}
+        return [job for job, _ in found]
 
-    def write_learning(self, outcome: LearningOutcome) -> bool:
+    def find_cases(self, project_id: str, run_ids: Sequence[str]) -> Mapping[str, LearningCase]:
         """See ``MemoryStore``."""
-        job = outcome.job
-        with self._database.write() as session:
-            claimed = self._claims.get((job.project_id, job.run_id))
-            if claimed is None or find_generation(session, job) != claimed:
-                return False
-            write_outcome(session, outcome, self._clock())
-        self._claims.pop((job.project_id, job.run_id), None)
+        with self._database.read() as session:
+            return find_cases(session, project_id, run_ids)
+
+    def find_evidence(self, project_id: str, run_ids: Sequence[str], memory_ids: Sequence[str]) -> LearningEvidence:
+        """See ``MemoryStore``."""
+        with self._database.read() as session:
+            return find_evidence(session, project_id, run_ids, memory_ids)
+
+    def write_learning(self, *outcomes: LearningOutcome) -> bool:
+        """See ``MemoryStore``."""
+        project_id, run_ids = outcomes[0].job.project_id, [outcome.job.run_id for outcome in outcomes]
+        claimed = {run_id: self._claims.get((project_id, run_id), 0) for run_id in run_ids}
+        try:
+            with self._database.write() as session:
+                end_jobs(session, project_id, claimed)
+                write_outcomes(session, project_id, outcomes, self._clock())
+        except JobsChanged:
+            return False
+        for run_id in run_ids:
+            self._claims.pop((project_id, run_id), None)
         return True
 
     def write_job_failure(self, job: LearningJob, error: str, *, park: bool) -> None:

@@ -1,11 +1,13 @@
 """Memories that say the same: who speaks for whom, and who carries on the record of one that is gone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from reflect_otel.model.family_records import FamilyRecords
 from reflect_otel.model.memory import Memory
 from reflect_otel.ports import Succession, Vector
-from reflect_otel.store.memory_rows import read_memory, read_vector, write_utility_events
-from reflect_otel.store.session import Session
+from reflect_otel.store.memory_rows import read_event, read_memory, read_vector, write_utility_events
+from reflect_otel.store.session import Row, Session
+from reflect_otel.store.telemetry import iter_pieces
 
 _STANDING = ("merged_into", "utility", "uses", "passes")
 
@@ -22,6 +24,30 @@ def find_speakers(session: Session, project_id: str, memory_ids: Iterable[str]) 
     speakers = {key: known[key].merged_into or key for key in known}
     found = {memory_id: known.get(speakers.get(key, "")) for memory_id, key in present.items()}
     return {memory_id: memory for memory_id, memory in found.items() if memory is not None}
+
+
+def find_families(
+    session: Session, project_id: str, memory_ids: Iterable[str], run_ids: Sequence[str]
+) -> FamilyRecords:
+    """The families of these memories and of those that these runs have credited."""
+
+    def fetch(name: str, key: str, ids: Iterable[str]) -> list[Row]:
+        pieces = iter_pieces(ids)
+        return [row for piece in pieces for row in session.fetch(name, project_id=project_id, **{key: piece})]
+
+    credited = fetch("find_memories_credited", "run_ids", run_ids)
+    memories: dict[str, Memory] = {}
+    heirs: dict[str, str] = {}
+    seen: set[str] = set()
+    wanted = {*memory_ids, *(str(row[0]) for row in credited)}
+    while wanted:
+        kin = {memory.id: memory for memory in map(read_memory, fetch("find_family_members", "memory_ids", wanted))}
+        heirs |= dict(fetch("find_heirs_of_family", "memory_ids", wanted | kin.keys()))
+        memories |= kin
+        seen |= wanted | kin.keys()
+        wanted = {*heirs, *heirs.values(), *(memory.merged_into for memory in kin.values())} - seen - {""}
+    events = fetch("find_events_of_memories", "memory_ids", seen)
+    return FamilyRecords(memories.values(), heirs, map(read_event, events))
 
 
 def find_merged(

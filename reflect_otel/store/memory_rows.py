@@ -32,31 +32,29 @@ _NEWEST: Final = (2**63 - 1, "\U0010ffff")
 
 def write_memory(session: Session, project_id: str, memory: Memory) -> None:
     """Upsert a memory."""
-    session.execute(
-        "write_memory",
-        project_id=project_id,
-        memory_id=memory.id,
-        task=memory.task,
-        reflection=memory.reflection,
-        kind=memory.kind.value,
-        utility=memory.utility,
-        uses=memory.uses,
-        passes=memory.passes,
-        success=memory.success,
-        created_from=memory.created_from,
-        created_ns=memory.created_ns,
-        status=memory.status.value,
-        agent=memory.agent,
-        metadata=write_json(dict(memory.metadata)),
-        pinned=memory.pinned,
-        merged_into=memory.merged_into,
-        last_served_ns=memory.last_served_ns,
-        author=memory.author,
-        status_reason=memory.status_reason,
-        alarm=memory.alarm,
-        reflector=memory.reflector,
-        contrasted_with=memory.contrasted_with,
-    )
+    values = dict(zip(_MEMORY_COLUMNS, _build_row(memory), strict=True))
+    session.execute("write_memory", project_id=project_id, memory_id=values.pop("id"), **values)
+
+
+def insert_memories(session: Session, project_id: str, memories: Sequence[Memory]) -> None:
+    """Insert memories whose ids are new."""
+    if memories:
+        rows = zip(*map(_build_row, memories), strict=True)
+        columns = dict(zip(_MEMORY_COLUMNS, map(list, rows), strict=True))
+        session.execute("insert_memories", project_id=project_id, memory_id=columns.pop("id"), **columns)
+
+
+def insert_vectors(session: Session, project_id: str, vectors: Iterable[StoredVector]) -> None:
+    """Insert vectors that none are stored of."""
+    rows = [
+        (stored.memory.id, purpose, stored.embedder_id, _write_vector(vector))
+        for stored in vectors
+        for purpose, vector in (("task", stored.task_vector), ("content", stored.content_vector))
+        if vector is not None
+    ]
+    if rows:
+        columns = zip(("memory_id", "purpose", "embedder_id", "vector"), zip(*rows, strict=True), strict=True)
+        session.execute("insert_vectors", project_id=project_id, **{name: list(values) for name, values in columns})
 
 
 def write_vectors(session: Session, stored: StoredVector) -> None:
@@ -70,7 +68,7 @@ def write_vectors(session: Session, stored: StoredVector) -> None:
             memory_id=stored.memory.id,
             purpose=list(given),
             embedder_id=stored.embedder_id,
-            vector=[np.asarray(vector, dtype="<f4").tobytes() for vector in given.values()],
+            vector=[_write_vector(vector) for vector in given.values()],
         )
 
 
@@ -126,8 +124,11 @@ def find_memories(
 
 def find_created_memories(session: Session, project_id: str, run_ids: Sequence[str]) -> dict[str, str]:
     """The newest memory drawn from each run; runs without one are absent."""
-    rows = session.fetch("find_created_memories", project_id=project_id, run_ids=list(run_ids))
-    return {str(run_id): str(memory_id) for run_id, memory_id in rows}
+    return {
+        str(run_id): str(memory_id)
+        for piece in iter_pieces(run_ids)
+        for run_id, memory_id in session.fetch("find_created_memories", project_id=project_id, run_ids=piece)
+    }
 
 
 def iter_served_vectors(session: Session) -> Iterator[StoredVector]:
@@ -176,10 +177,19 @@ def write_missing_vectors(session: Session, vectors: Sequence[StoredVector]) -> 
 
 def write_utility_events(session: Session, project_id: str, events: Iterable[UtilityEvent]) -> None:
     """Upsert ledger entries by (memory, run)."""
+    _write_events(session, "write_utility_events", project_id, events)
+
+
+def insert_utility_events(session: Session, project_id: str, events: Iterable[UtilityEvent]) -> None:
+    """Insert ledger entries of (memory, run) pairs that have none."""
+    _write_events(session, "insert_utility_events", project_id, events)
+
+
+def _write_events(session: Session, statement: str, project_id: str, events: Iterable[UtilityEvent]) -> None:
     distinct = list({(event.memory_id, event.run_id): event for event in events}.values())
     for piece in iter_pieces(distinct):
         columns = {name: [getattr(event, name) for event in piece] for name in EVENT_FIELDS}
-        session.execute("write_utility_events", project_id=project_id, **columns)
+        session.execute(statement, project_id=project_id, **columns)
 
 
 def find_utility_events(
@@ -189,11 +199,26 @@ def find_utility_events(
     rows = session.fetch(
         "find_utility_events", project_id=project_id, memory_ids=list(memory_ids), run_ids=list(run_ids)
     )
-    return [UtilityEvent(**dict(zip(EVENT_FIELDS, (*row[:-1], _read_result(row[-1])), strict=True))) for row in rows]
+    return [read_event(row) for row in rows]
+
+
+def read_event(row: Row) -> UtilityEvent:
+    """A ledger entry from the columns of its table but the first."""
+    return UtilityEvent(**dict(zip(EVENT_FIELDS, (*row[:-1], _read_result(row[-1])), strict=True)))
 
 
 def _read_result(word: str | None) -> ReviewResult | None:
     return None if word is None else ReviewResult(word)
+
+
+def _write_vector(vector: Vector) -> bytes:
+    return np.asarray(vector, dtype="<f4").tobytes()
+
+
+def _build_row(memory: Memory) -> Row:
+    """The columns of the memory's table but the first."""
+    coded = {"kind": memory.kind.value, "status": memory.status.value, "metadata": write_json(dict(memory.metadata))}
+    return tuple(coded[name] if name in coded else getattr(memory, name) for name in _MEMORY_COLUMNS)
 
 
 def read_memory(row: Row) -> Memory:

@@ -20,11 +20,14 @@ _CALL_COLUMNS: Final = (
 )  # fmt: skip
 
 
-def write_reflection(session: Session, project_id: str, record: ReflectionRecord) -> None:
-    """Replace what is known about the run's last reflection."""
-    values = {name: getattr(record, name) for name in _REFLECTION_COLUMNS}
-    values["evidence_steps"] = write_json(list(record.evidence_steps))
-    session.execute("write_reflection", project_id=project_id, **values)
+def write_reflections(session: Session, project_id: str, records: Sequence[ReflectionRecord]) -> None:
+    """Replace what is known about the last reflection of each run."""
+    if records:
+        values = {name: [getattr(record, name) for record in records] for name in _REFLECTION_COLUMNS}
+        values["evidence_steps"] = [write_json(list(record.evidence_steps)) for record in records]
+        run_ids = tuple(record.run_id for record in records)
+        session.execute("delete_reflections", project_id=project_id, run_ids=run_ids)
+        session.execute("insert_reflections", project_id=project_id, **values)
 
 
 def find_reflection(session: Session, project_id: str, run_id: str) -> ReflectionRecord | None:

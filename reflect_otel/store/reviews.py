@@ -53,7 +53,7 @@ def write_withdrawal(session: Session, project_id: str, run_id: str, key: Review
     if not any(review.key == key for review in standing):
         return False
     session.execute("withdraw_review", **_key_values(project_id, run_id, key))
-    session.execute("queue_job", project_id=project_id, run_id=run_id, queued_ns=clock())
+    _queue_job(session, project_id, run_id, clock())
     return True
 
 
@@ -67,19 +67,20 @@ def write_review(
 ) -> bool:
     """Upsert by key and queue a learning job; False when the review says what is stored already."""
     review = _storable_review(review)
-    known = next(
-        (item for item in find_reviews(session, project_id, [run_id]).get(run_id, ()) if item.key == review.key), None
-    )
+    key = _key_values(project_id, run_id, review.key)
+    words = {withdrawn: _read_review(tuple(row)) for withdrawn, *row in session.fetch("find_review", **key)}
+    known = words.get(False)
     if known is not None and replace(review, created_ns=known.created_ns) == known:
         return False
     values = _review_values(review) | {"changed_ns": review.created_ns}
     if known is None:
-        session.execute("delete_withdrawn_review", **_key_values(project_id, run_id, review.key))
+        if words:
+            session.execute("delete_withdrawn_review", **key)
         session.execute("insert_review", project_id=project_id, run_id=run_id, ordinal=next_ordinal(), **values)
     else:
         del values["created_ns"]  # the place in the order of learning is that of the first verdict
         session.execute("update_review", project_id=project_id, run_id=run_id, **values)
-    session.execute("queue_job", project_id=project_id, run_id=run_id, queued_ns=clock())
+    _queue_job(session, project_id, run_id, clock())
     return True
 
 
@@ -182,6 +183,12 @@ def _find_runs_of_responses(session: Session, reviews: Iterable[WaitingReview]) 
         if run_id is not None:
             found.setdefault((project_id, response_id), run_id)
     return found
+
+
+def _queue_job(session: Session, project_id: str, run_id: str, queued_ns: int) -> None:
+    job = {"project_id": project_id, "run_id": run_id, "queued_ns": queued_ns}
+    if not session.fetch("requeue_job", **job)[0][0]:
+        session.execute("insert_job", **job)
 
 
 def _key_values(project_id: str, run_id: str, key: ReviewKey) -> dict[str, str]:

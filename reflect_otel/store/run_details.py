@@ -16,7 +16,7 @@ def build_details(session: Session, project_id: str, records: Sequence[RunRecord
     """The details of these runs of one project, in their order."""
     run_ids = [record.run_id for record in records]
     reviews = find_reviews(session, project_id, run_ids)
-    served = find_served(session, project_id, run_ids)
+    served = find_all_served(session, project_id, records)
     jobs = find_jobs(session, project_id, run_ids)
     reflections = find_reflections(session, project_id, run_ids)
     created = find_created_memories(session, project_id, run_ids)
@@ -27,7 +27,7 @@ def build_details(session: Session, project_id: str, records: Sequence[RunRecord
             RunDetail(
                 record=record,
                 reviews=tuple(reviews.get(run_id, ())),
-                served=tuple(dict.fromkeys((*served.get(run_id, ()), *record.served_memory_ids))),
+                served=served[run_id],
                 created_memory_id=created.get(run_id),
                 reflection=reflections.get(run_id),
                 learned=job is None,
@@ -36,3 +36,12 @@ def build_details(session: Session, project_id: str, records: Sequence[RunRecord
             )
         )
     return details
+
+
+def find_all_served(session: Session, project_id: str, records: Sequence[RunRecord]) -> dict[str, tuple[str, ...]]:
+    """Memory ids served to each run, by what was noted when they were served and by what the run itself says."""
+    noted = find_served(session, project_id, [record.run_id for record in records])
+    return {
+        record.run_id: tuple(dict.fromkeys((*noted.get(record.run_id, ()), *record.served_memory_ids)))
+        for record in records
+    }

@@ -61,10 +61,23 @@ def find_named_traces(record: RunRecord) -> Iterator[TraceKey]:
             yield record.project_id, trace_id
 
 
+def is_known(session: Session, project_id: str, run_id: str) -> bool:
+    """Whether there is such a run."""
+    return bool(session.fetch("count_runs_of_id", project_id=project_id, run_id=run_id)[0][0])
+
+
 def find_record(session: Session, project_id: str, run_id: str) -> RunRecord | None:
     """The row of one run."""
-    rows = session.fetch("find_runs_by_id", project_id=project_id, run_ids=(run_id,))
-    return read_run(rows[0]) if rows else None
+    return next(iter(find_records(session, project_id, (run_id,))), None)
+
+
+def find_records(session: Session, project_id: str, run_ids: Sequence[str]) -> list[RunRecord]:
+    """The rows of these runs, of those that are known."""
+    return [
+        read_run(row)
+        for piece in iter_pieces(run_ids)
+        for row in session.fetch("find_runs_by_id", project_id=project_id, run_ids=piece)
+    ]
 
 
 def find_record_by_identifier(session: Session, project_id: str, identifier: str) -> RunRecord | None:

@@ -14,6 +14,8 @@ Row: TypeAlias = tuple[Any, ...]
 
 _CHUNK_ROWS = 256
 """Rows taken at a time: DuckDB lets no other thread run while it makes Python objects of them."""
+_MOST_PARSED = 512
+"""Statements kept as parsed; one with an ``in`` list is another for every length of it."""
 
 
 class DatabaseStopped(StoreError):
@@ -29,6 +31,7 @@ class Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._statements = load_statements()
+        self._parsed: dict[str, duckdb.Statement] = {}
 
     def execute(self, name: str, /, **parameters: Any) -> None:
         """Run a statement. Raises StoreError."""
@@ -52,7 +55,7 @@ class Session:
         """Run an insert that selects from ``incoming``: these columns. Raises StoreError."""
         with translated_errors():
             self._connection.register("incoming", dict(columns))
-            self._connection.execute(self._statements[name])
+            self._connection.execute(self._parse(self._statements[name]))
             self._connection.unregister("incoming")
 
     def run_script(self, script: str) -> None:
@@ -63,13 +66,13 @@ class Session:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or roll it back when an exception leaves it."""
-        self.run_script("begin transaction")
+        self._run_text("begin transaction", {})
         try:
             yield
         except BaseException:
             self._rollback()
             raise
-        self.run_script("commit")
+        self._run_text("commit", {})
 
     def interrupt(self) -> None:
         """End the statement that another thread runs on this connection; it raises StoreError there."""
@@ -88,6 +91,16 @@ class Session:
             return False
         return True
 
+    def _parse(self, statement: str) -> duckdb.Statement:
+        """The statement as DuckDB understands it; kept, because reading it is a fifth of what a small one costs."""
+        parsed = self._parsed.get(statement)
+        if parsed is None:
+            if len(self._parsed) >= _MOST_PARSED:
+                self._parsed.clear()
+            (parsed,) = self._connection.extract_statements(statement)
+            self._parsed[statement] = parsed
+        return parsed
+
     def _rollback(self) -> None:
         try:
             self._connection.execute("rollback")
@@ -95,8 +108,11 @@ class Session:
             return  # the transaction was already given up; the error that led here is the one to tell
 
     def _run(self, name: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
-        statement, flat = expand_lists(self._statements[name], parameters)
+        return self._run_text(*expand_lists(self._statements[name], parameters))
+
+    def _run_text(self, text: str, flat: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         with translated_errors():
+            statement = self._parse(text)
             try:
                 return self._connection.execute(statement, flat)
             except duckdb.InvalidInputException as error:

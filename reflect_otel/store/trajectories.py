@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from reflect_otel.model.trajectory import Message, Trajectory
 from reflect_otel.model.trajectory_json import message_from_json, trajectory_from_json, trajectory_to_json
 from reflect_otel.store.columns import storable_text
-from reflect_otel.store.session import Session
+from reflect_otel.store.session import Row, Session
 from reflect_otel.store.telemetry import iter_pieces
 from reflect_otel.store.value_json import read_json, write_json
 
@@ -61,11 +61,12 @@ def iter_trajectories(session: Session, project_id: str, run_ids: Iterable[str])
     chains = _Chains(session)
     for piece in iter_pieces(run_ids):
         rows = session.fetch("find_trajectories", project_id=project_id, run_ids=tuple(map(storable_text, piece)))
-        found = {row[0]: row[1:] for row in rows}
+        found = {row[0]: (Head(row[1], row[2]), row[3]) for row in rows}
+        chains.fetch([head for head, _ in found.values()])
         for run_id in piece:
-            chain, depth, text = found.get(storable_text(run_id), (0, -1, None))
+            head, text = found.get(storable_text(run_id), (_EMPTY, None))
             if text is not None:
-                yield run_id, trajectory_from_json(read_json(text), chains.read(Head(chain, depth)))
+                yield run_id, trajectory_from_json(read_json(text), chains.read(head))
 
 
 def delete_trajectories(session: Session, project_id: str, run_ids: Sequence[str]) -> None:
@@ -134,23 +135,34 @@ class _Chains:
         self._session = session
         self._links: dict[int, _Link] = {}
 
+    def fetch(self, heads: Iterable[Head]) -> None:
+        """Read what these conversations need and was not read yet: their last chains, then what those continue."""
+        while missing := {head for head in heads if head.depth >= 0 and not self._holds(head)}:
+            for piece in iter_pieces({head.chain for head in missing}):
+                self._fetch_chains(piece, max(head.depth for head in missing))
+            heads = [self._links[head.chain].parent for head in missing]
+
     def read(self, head: Head) -> list[Message]:
-        """The conversation that ends with this message."""
+        """The conversation that ends with this message, which was fetched."""
         pieces: list[list[Message]] = []
         while head.depth >= 0:
-            link = self._find_link(head)
+            link = self._links[head.chain]
             pieces.append(link.messages[: head.depth - link.parent.depth])
             head = link.parent
         return [message for piece in reversed(pieces) for message in piece]
 
-    def _find_link(self, head: Head) -> _Link:
+    def _holds(self, head: Head) -> bool:
         link = self._links.get(head.chain)
-        if link is None or link.parent.depth + len(link.messages) < head.depth:
-            rows = self._session.fetch("find_chain", chain=head.chain, depth=head.depth)
+        return link is not None and link.parent.depth + len(link.messages) >= head.depth
+
+    def _fetch_chains(self, chains: tuple[int, ...], depth: int) -> None:
+        found: dict[int, list[Row]] = {}
+        for row in self._session.fetch("find_chains", chains=chains, depth=depth):
+            found.setdefault(row[0], []).append(row[1:])
+        for chain, rows in found.items():
             first_depth, parent_chain, _ = rows[0]
             messages = [message_from_json(read_json(content)) for _, _, content in rows]
-            link = self._links[head.chain] = _Link(Head(parent_chain or 0, first_depth - 1), messages)
-        return link
+            self._links[chain] = _Link(Head(parent_chain or 0, first_depth - 1), messages)
 
 
 def _release(session: Session, head: Head) -> None:

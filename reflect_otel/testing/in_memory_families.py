@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from reflect_otel.model.family_records import FamilyRecords
 from reflect_otel.model.memory import Memory, Served, UtilityEvent
 from reflect_otel.ports import Succession, Vector
 
@@ -36,6 +37,18 @@ class InMemoryFamilies:
             ]
         return sorted(found, key=lambda item: (item[0].created_ns, item[0].id))
 
+    def _find_families(self, project_id: str, memory_ids: Iterable[str], run_ids: Sequence[str]) -> FamilyRecords:
+        """The families of these memories and of those that these runs have credited."""
+        ledger = [event for key, event in self._ledger.items() if key[0] == project_id]
+        family = self._find_whole_families(
+            project_id, {*memory_ids, *(event.memory_id for event in ledger if event.run_id in run_ids)}
+        )
+        return FamilyRecords(
+            [memory for key, memory in self._memories.items() if key[0] == project_id and key[1] in family],
+            {key[1]: heir for key, heir in self._heirs.items() if key[0] == project_id and key[1] in family},
+            [event for event in ledger if event.memory_id in family],
+        )
+
     def find_family_ids(self, project_id: str, memory_ids: Iterable[str]) -> set[str]:
         """These ids, those of the memories merged into them, and those whose record they carry on."""
         family = set(memory_ids)
@@ -43,6 +56,11 @@ class InMemoryFamilies:
             key[1] for key, memory in self._memories.items() if key[0] == project_id and memory.merged_into in family
         }
         return family | {key[1] for key, heir_id in self._heirs.items() if key[0] == project_id and heir_id in family}
+
+    def _find_whole_families(self, project_id: str, memory_ids: set[str]) -> set[str]:
+        speakers = {memory.id for memory in self.find_speakers(project_id, memory_ids).values()}
+        family = self.find_family_ids(project_id, memory_ids | speakers)
+        return family if family == memory_ids else self._find_whole_families(project_id, family)
 
     def write_succession(self, project_id: str, succession: Succession) -> None:
         """See ``MemoryStore``."""

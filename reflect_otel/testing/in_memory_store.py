@@ -15,6 +15,8 @@ from reflect_otel.model.spans import LogRecord, Run, RunState, SpanRecord
 from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import (
+    LearningCase,
+    LearningEvidence,
     LearningJob,
     LearningOutcome,
     RunDetail,
@@ -168,38 +170,49 @@ class InMemoryStore(InMemoryModelCalls, InMemoryGovernance, InMemoryProjects):
 
     # --- memories ---------------------------------------------------------------------------------------
 
-    def claim_job(self) -> LearningJob | None:
+    def claim_jobs(self, limit: int) -> Sequence[LearningJob]:
         """See ``MemoryStore``."""
         with self._lock:
             due = [entry for entry in self._runs.values() if is_claimable(entry)]
-            if not due:
-                return None
-            entry = min(due, key=lambda entry: (entry.attempts, entry.queued))
-            entry.claimed = entry.reviewed
-            return LearningJob(
-                project_id=entry.record.project_id,
-                run_id=entry.record.run_id,
-                attempts=entry.attempts,
-                last_error=entry.last_error,
+            claimed = sorted(due, key=lambda entry: (entry.attempts, entry.queued))[:limit]
+            return [entry.claim() for entry in claimed]
+
+    def find_cases(self, project_id: str, run_ids: Sequence[str]) -> Mapping[str, LearningCase]:
+        """See ``MemoryStore``."""
+        with self._lock:
+            found = {run_id: self._runs.get((project_id, run_id)) for run_id in run_ids}
+            return {
+                run_id: LearningCase(run=self._detail(entry), trajectory=entry.trajectory)
+                for run_id, entry in found.items()
+                if entry is not None
+            }
+
+    def find_evidence(self, project_id: str, run_ids: Sequence[str], memory_ids: Sequence[str]) -> LearningEvidence:
+        """See ``MemoryStore``."""
+        with self._lock:
+            cases = self.find_cases(project_id, run_ids)
+            concerned = sorted(
+                {*memory_ids, *(memory_id for case in cases.values() for memory_id in case.run.served)}
+            )
+            return LearningEvidence(
+                cases=cases,
+                families=self._find_families(project_id, concerned, run_ids),
+                quarantines=self.find_quarantines_of(project_id, memory_ids=concerned, run_ids=run_ids),
             )
 
-    def write_learning(self, outcome: LearningOutcome) -> bool:
+    def write_learning(self, *outcomes: LearningOutcome) -> bool:
         """See ``MemoryStore``."""
-        project_id, run_id = outcome.job.project_id, outcome.job.run_id
         with self._lock:
-            entry = self._runs.get((project_id, run_id))
-            if entry is not None and entry.claimed != entry.reviewed:
+            entries = [self._runs.get((outcome.job.project_id, outcome.job.run_id)) for outcome in outcomes]
+            if any(entry is not None and entry.claimed != entry.reviewed for entry in entries):
                 return False
-            self._apply(project_id, run_id, outcome)
-            if entry is not None:
-                entry.learned, entry.attempts, entry.last_error = entry.claimed, 0, ""
-                entry.created_memory_id = outcome.memory.id if outcome.memory else None
-                entry.reflection = outcome.reflection or entry.reflection
-                entry.result, entry.reward = outcome.result, outcome.reward
-            self._queue_runs(
-                project_id,
-                [memory.created_from for memory in self._of_project(project_id) if memory.contrasted_with == run_id],
-            )
+            contrasting = [self._find_contrasting(outcome.job) for outcome in outcomes]
+            for outcome, entry in zip(outcomes, entries, strict=True):
+                self._apply(outcome.job.project_id, outcome.job.run_id, outcome)
+                if entry is not None:
+                    entry.learn(outcome)
+            for outcome, run_ids in zip(outcomes, contrasting, strict=True):
+                self._queue_runs(outcome.job.project_id, run_ids)
             return True
 
     def write_job_failure(self, job: LearningJob, error: str, *, park: bool) -> None:
@@ -278,6 +291,10 @@ class InMemoryStore(InMemoryModelCalls, InMemoryGovernance, InMemoryProjects):
         """Nothing to release."""
 
     # --- inside -----------------------------------------------------------------------------------------
+
+    def _find_contrasting(self, job: LearningJob) -> list[str]:
+        memories = self._of_project(job.project_id)
+        return [memory.created_from for memory in memories if memory.contrasted_with == job.run_id]
 
     def _upsert(self, record: RunRecord) -> RunEntry:
         entry = self._runs.setdefault((record.project_id, record.run_id), RunEntry(record))

@@ -10,7 +10,7 @@ from reflect_otel.model.review_keys import ReviewKey
 from reflect_otel.model.spans import RunState
 from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Trajectory
-from reflect_otel.ports import RunDetail, RunFilter
+from reflect_otel.ports import LearningJob, LearningOutcome, RunDetail, RunFilter
 
 
 @dataclass(slots=True)
@@ -42,6 +42,23 @@ class RunEntry:
         self.reviewed += 1
         self.attempts, self.parked, self.last_error = 0, False, ""
         self.queued = place
+
+    def claim(self) -> LearningJob:
+        """Give its job out, as its reviews are now."""
+        self.claimed = self.reviewed
+        return LearningJob(
+            project_id=self.record.project_id,
+            run_id=self.record.run_id,
+            attempts=self.attempts,
+            last_error=self.last_error,
+        )
+
+    def learn(self, outcome: LearningOutcome) -> None:
+        """End its job."""
+        self.learned, self.attempts, self.last_error = self.claimed, 0, ""
+        self.created_memory_id = outcome.memory.id if outcome.memory else None
+        self.reflection = outcome.reflection or self.reflection
+        self.result, self.reward = outcome.result, outcome.reward
 
 
 def is_claimable(entry: RunEntry) -> bool:

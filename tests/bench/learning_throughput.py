@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,23 +89,31 @@ def add_runs(store: DuckDBStore, size: int, runs: int) -> None:
 @contextmanager
 def watched_statements(taken: dict[str, list[float]]) -> Iterator[None]:
     """Note how long each statement of the store takes, by its name."""
-    run, script, insert = Session.fetch, Session.run_script, Session.execute
+    run, begin = Session._run, Session.transaction
 
-    def timed(call: Any) -> Any:
-        def watch(session: Session, name: str, /, **parameters: Any) -> Any:
-            began = time.perf_counter()
-            try:
-                return call(session, name, **parameters)
-            finally:
-                taken.setdefault(name, []).append(time.perf_counter() - began)
+    def timed(name: str, call: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return call()
+        finally:
+            taken.setdefault(name, []).append(time.perf_counter() - began)
 
-        return watch
+    def watched_run(session: Session, name: str, parameters: Any) -> Any:
+        return timed(name, lambda: run(session, name, parameters))
 
-    Session.fetch, Session.run_script, Session.execute = timed(run), timed(script), timed(insert)  # type: ignore[method-assign] # until below
+    @contextmanager
+    def watched_transaction(session: Session) -> Iterator[None]:
+        transaction = begin(session)
+        timed("begin", transaction.__enter__)
+        with ExitStack() as ending:
+            ending.push(lambda *raised: timed("commit", lambda: transaction.__exit__(*raised)))
+            yield
+
+    Session._run, Session.transaction = watched_run, watched_transaction  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Session.fetch, Session.run_script, Session.execute = run, script, insert  # type: ignore[method-assign] # as it was
+        Session._run, Session.transaction = run, begin  # type: ignore[method-assign]
 
 
 def measure(size: int, runs: int) -> tuple[dict[str, float], dict[str, list[float]]]:

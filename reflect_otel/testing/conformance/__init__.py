@@ -7,6 +7,7 @@ May import ``ports``, ``model``, ``attributes``, ``errors`` and pytest.
 from reflect_otel.testing.conformance.embedder import EmbedderConformance
 from reflect_otel.testing.conformance.families import MemoryFamilyConformance
 from reflect_otel.testing.conformance.governance import GovernanceConformance
+from reflect_otel.testing.conformance.learning import LearningGroupConformance
 from reflect_otel.testing.conformance.lift import LiftStoreConformance
 from reflect_otel.testing.conformance.memories import MemoryStoreConformance
 from reflect_otel.testing.conformance.model_calls import ModelCallLedgerConformance
@@ -25,6 +26,7 @@ class StoreConformance(
     ReviewConformance,
     MemoryStoreConformance,
     MemoryFamilyConformance,
+    LearningGroupConformance,
     ModelCallLedgerConformance,
     ProjectStoreConformance,
     LiftStoreConformance,

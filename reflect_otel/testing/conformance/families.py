@@ -17,6 +17,7 @@ from reflect_otel.testing.conformance.store_case import (
     build_review,
     build_run,
     build_stored,
+    claim,
 )
 
 _ROOT = build_memory("root", created_ns=1)
@@ -111,7 +112,7 @@ def _floats(vector: Vector | None) -> list[float]:
 def _learn(store: Store, run_id: str, *, events: Iterable[UtilityEvent] = (), **parts: Any) -> None:
     store.write_runs([(build_run(run_id), None)])
     store.write_review(PROJECT, run_id, build_review())
-    job = store.claim_job()
+    job = claim(store)
     assert job is not None
     outcome = LearningOutcome(job=job, events=tuple(events), **parts)
     assert store.write_learning(outcome)

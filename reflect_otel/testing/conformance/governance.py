@@ -21,6 +21,7 @@ from reflect_otel.testing.conformance.store_case import (
     build_review,
     build_run,
     build_stored,
+    claim,
     write_run,
 )
 
@@ -70,11 +71,11 @@ class GovernanceConformance(StoreCase):
         """It has read what is out of date, and is taken again."""
         write_run(store, "r")
         store.write_review(PROJECT, "r", build_review())
-        job = store.claim_job()
+        job = claim(store)
         assert job is not None
         store.write_change(PROJECT, GovernanceChange())
         assert not store.write_learning(LearningOutcome(job=job))
-        again = store.claim_job()
+        again = claim(store)
         assert again is not None
         assert store.write_learning(LearningOutcome(job=again))
 

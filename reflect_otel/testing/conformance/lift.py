@@ -16,6 +16,7 @@ from reflect_otel.testing.conformance.store_case import (
     build_memory,
     build_review,
     build_stored,
+    claim,
     write_run,
 )
 
@@ -142,7 +143,7 @@ def _expose(
 
 def _learn(store: Store, run_id: str, result: ReviewResult | None, reward: float) -> None:
     store.write_review(PROJECT, run_id, build_review(result or ReviewResult.PASS, score=reward, feedback=str(result)))
-    job = store.claim_job()
+    job = claim(store)
     assert job is not None
     assert store.write_learning(LearningOutcome(job=job, result=result, reward=reward))
 

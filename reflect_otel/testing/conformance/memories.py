@@ -18,6 +18,7 @@ from reflect_otel.testing.conformance.store_case import (
     build_review,
     build_run,
     build_stored,
+    claim,
 )
 
 _FULL_MEMORY = Memory(
@@ -218,6 +219,6 @@ class MemoryStoreConformance(StoreCase):
 def _review_and_learn(store: Store, run_id: str = "r", feedback: str | None = None, **parts: Any) -> None:
     store.write_runs([(build_run(run_id), None)])
     store.write_review(PROJECT, run_id, build_review(feedback=feedback))
-    job = store.claim_job()
+    job = claim(store)
     assert job is not None
     assert store.write_learning(LearningOutcome(job=job, **parts))

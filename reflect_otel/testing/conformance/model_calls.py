@@ -21,6 +21,7 @@ from reflect_otel.testing.conformance.store_case import (
     build_run,
     build_span,
     build_stored,
+    claim,
     write_run,
 )
 
@@ -83,16 +84,16 @@ class ModelCallLedgerConformance(StoreCase):
             store.write_review(PROJECT, run_id, build_review())
         memory = build_memory("c", created_from="passed", contrasted_with="failed")
         for drawn in (None, memory):
-            job = store.claim_job()
+            job = claim(store)
             assert job is not None
             assert store.write_learning(LearningOutcome(job=job, memory=drawn))
-        assert store.claim_job() is None
+        assert claim(store) is None
         store.write_withdrawal(PROJECT, "failed", build_review().key)
         for run_id in ("failed", "passed"):
-            job = store.claim_job()
+            job = claim(store)
             assert job is not None
             assert (job.run_id, store.write_learning(LearningOutcome(job=job))) == (run_id, True)
-        assert store.claim_job() is None
+        assert claim(store) is None
 
     def test_a_renamed_run_stays_the_other_half_of_its_contrast(self, store: Store) -> None:
         """The failed run may get its name after the contrast was drawn."""
@@ -139,6 +140,6 @@ class ModelCallLedgerConformance(StoreCase):
 def _learn(store: Store, record: ReflectionRecord, feedback: str = "first") -> None:
     store.write_runs([(build_run("r"), None)])
     store.write_review(PROJECT, "r", build_review(feedback=feedback))
-    job = store.claim_job()
+    job = claim(store)
     assert job is not None
     assert store.write_learning(LearningOutcome(job=job, reflection=record))

@@ -5,7 +5,14 @@ from typing import Final
 
 from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.ports import LearningOutcome, Store
-from reflect_otel.testing.conformance.store_case import OTHER_PROJECT, PROJECT, StoreCase, build_review, write_run
+from reflect_otel.testing.conformance.store_case import (
+    OTHER_PROJECT,
+    PROJECT,
+    StoreCase,
+    build_review,
+    claim,
+    write_run,
+)
 
 _FULL: Final = ProjectSettings(
     control_share=0.05,
@@ -45,12 +52,12 @@ class ProjectStoreConformance(StoreCase):
             store.write_review(PROJECT, run_id, build_review())
         assert list(store.find_reviewed_runs(PROJECT)) == ["a", "b"]
         assert list(store.find_reviewed_runs(OTHER_PROJECT)) == []
-        first, second = _learn_next(store), store.claim_job()
+        first, second = _learn_next(store), claim(store)
         assert second is not None
         store.write_project_settings(PROJECT, _FULL, relearned_run_ids=["a", "b", "unknown"])
         assert not store.write_learning(LearningOutcome(job=second))
         assert {_learn_next(store), _learn_next(store)} == {first, second.run_id}
-        assert store.claim_job() is None
+        assert claim(store) is None
         store.write_withdrawal(PROJECT, "a", build_review().key)
         assert list(store.find_reviewed_runs(PROJECT)) == ["b"]
 
@@ -64,7 +71,7 @@ class ProjectStoreConformance(StoreCase):
 
 
 def _learn_next(store: Store) -> str:
-    job = store.claim_job()
+    job = claim(store)
     assert job is not None
     assert store.write_learning(LearningOutcome(job=job))
     return job.run_id

@@ -19,6 +19,7 @@ from reflect_otel.testing.conformance.store_case import (
     build_review,
     build_run,
     build_span,
+    claim,
     reopened,
     write_run,
 )
@@ -49,7 +50,7 @@ class ReviewConformance(StoreCase):
             store.write_telemetry(build_batch(1, **telemetry, signals=[signal]))
         elif order == "review first":
             store.write_telemetry(build_batch(1, signals=[signal]))
-            assert store.claim_job() is None
+            assert claim(store) is None
             store.write_telemetry(build_batch(2, **telemetry))
         else:
             store.write_telemetry(build_batch(1, **telemetry))
@@ -87,7 +88,7 @@ class ReviewConformance(StoreCase):
         assert not store.write_review(PROJECT, "r", build_review(created_ns=3))
         signal = ReviewSignal(review=build_review(created_ns=4), run_id="r")
         store.write_telemetry(build_batch(5, signals=[signal, signal]))
-        assert store.claim_job() is None
+        assert claim(store) is None
 
     @pytest.mark.parametrize(
         "changed",
@@ -101,7 +102,7 @@ class ReviewConformance(StoreCase):
         _learn(store)
         assert store.write_review(PROJECT, "r", changed)
         assert _reviews(store, "r") == (changed,)
-        assert store.claim_job() is not None
+        assert claim(store) is not None
 
     def test_a_withdrawn_review_is_gone_and_learned_from_again(self, store: Store) -> None:
         """Taking it back again changes nothing; other reviews stand; a new one of the key stands anew."""
@@ -115,10 +116,10 @@ class ReviewConformance(StoreCase):
         assert not _is_learned(store)
         _learn(store)
         assert not store.write_withdrawal(PROJECT, "r", build_review().key)
-        assert store.claim_job() is None
+        assert claim(store) is None
         assert store.write_review(PROJECT, "r", build_review(_FAIL, created_ns=9))
         assert set(_reviews(store, "r")) == {stays, build_review(_FAIL, created_ns=9)}
-        assert store.claim_job() is not None
+        assert claim(store) is not None
 
     def test_a_run_without_a_review_that_stands_is_pending(self, store: Store) -> None:
         """In the detail and in the list."""
@@ -208,11 +209,11 @@ class ReviewConformance(StoreCase):
         store.write_review(PROJECT, TRACE.hex(), build_review())
         store.write_telemetry(build_batch(7, joined=[(TRACE, "named")], runs=[build_run("named")]))
         assert _reviews(store, "named") == (build_review(),)
-        job = store.claim_job()
+        job = claim(store)
         assert job is not None
         assert job.run_id == "named"
         assert store.write_learning(LearningOutcome(job=job))
-        assert store.claim_job() is None
+        assert claim(store) is None
 
     def test_a_review_of_an_unknown_run_is_refused(self, store: Store) -> None:
         """Also of another project's run."""
@@ -226,25 +227,25 @@ class ReviewConformance(StoreCase):
         record = build_run("r")
         store.write_runs([(reopened(record), None)])
         store.write_review(PROJECT, "r", build_review())
-        assert store.claim_job() is None
+        assert claim(store) is None
         store.write_runs([(record, None)])
-        assert store.claim_job() is not None
+        assert claim(store) is not None
 
     def test_a_claimed_job_stays_until_its_outcome_is_written(self, store: Store) -> None:
         """So that a crash in between repeats the work; ``learned`` tells when it is done."""
         write_run(store, "r")
         store.write_review(PROJECT, "r", build_review())
-        assert store.claim_job() == store.claim_job()
+        assert claim(store) == claim(store)
         assert not _is_learned(store)
         _learn(store)
         assert _is_learned(store)
-        assert store.claim_job() is None
+        assert claim(store) is None
 
     def test_an_outcome_of_reviews_that_have_changed_is_refused(self, store: Store) -> None:
         """The job stays queued, and nothing of the outcome is kept."""
         write_run(store, "r")
         store.write_review(PROJECT, "r", build_review())
-        job = store.claim_job()
+        job = claim(store)
         assert job is not None
         store.write_review(PROJECT, "r", build_review(_FAIL))
         assert not store.write_learning(LearningOutcome(job=job))
@@ -257,32 +258,32 @@ class ReviewConformance(StoreCase):
         for run_id in ("r", "s"):
             store.write_runs([(build_run(run_id), None)])
             store.write_review(PROJECT, run_id, build_review())
-        job = store.claim_job()
+        job = claim(store)
         assert job is not None
         store.write_job_failure(job, "no answer", park=False)
         detail = store.find_run(PROJECT, job.run_id)
         assert detail is not None
         assert (detail.attempts, detail.last_error, detail.learned) == (1, "no answer", False)
-        following = store.claim_job()
+        following = claim(store)
         assert following is not None
         assert following.run_id != job.run_id
         assert store.write_learning(LearningOutcome(job=following))
-        assert store.claim_job() == replace(job, attempts=1, last_error="no answer")
+        assert claim(store) == replace(job, attempts=1, last_error="no answer")
 
     def test_a_parked_job_rests_until_the_run_is_reviewed_again(self, store: Store) -> None:
         """The new review starts over with no failures."""
         write_run(store, "r")
         store.write_review(PROJECT, "r", build_review())
-        job = store.claim_job()
+        job = claim(store)
         assert job is not None
         store.write_job_failure(job, "refused", park=True)
-        assert store.claim_job() is None
+        assert claim(store) is None
         store.write_review(PROJECT, "r", build_review(feedback="please"))
-        assert store.claim_job() == job
+        assert claim(store) == job
 
 
 def _learn(store: Store) -> None:
-    job = store.claim_job()
+    job = claim(store)
     assert job is not None
     assert store.write_learning(LearningOutcome(job=job))
 

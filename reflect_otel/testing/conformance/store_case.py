@@ -12,7 +12,7 @@ from reflect_otel.model.review import Review, ReviewResult, ReviewSignal
 from reflect_otel.model.spans import ClosedBy, LogRecord, RunState, SpanRecord
 from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Message, MessagePrefix, Role, Step, Task, Trajectory
-from reflect_otel.ports import Store, StoredVector, TelemetryBatch
+from reflect_otel.ports import LearningJob, Store, StoredVector, TelemetryBatch
 
 PROJECT: Final = "shop"
 OTHER_PROJECT: Final = "bank"
@@ -34,6 +34,11 @@ class StoreCase:
         store = self.open_store(tmp_path)
         yield store
         store.close()
+
+
+def claim(store: Store) -> LearningJob | None:
+    """The learning job that is next, if any."""
+    return next(iter(store.claim_jobs(1)), None)
 
 
 def build_span(number: int, *, trace_id: bytes = TRACE, **fields: Any) -> SpanRecord:

@@ -473,11 +473,11 @@ def test_a_store_that_fails_for_a_while_does_not_end_the_thread():
         broken = True
         asked = threading.Event()
 
-        def claim_job(self):
+        def claim_jobs(self, limit):
             if self.broken:
                 self.asked.set()
                 raise StoreError("the disk is full; free some space")
-            return super().claim_job()
+            return super().claim_jobs(limit)
 
     store = Hiccup()
     world = World(store=store)
@@ -498,8 +498,8 @@ def test_a_listener_that_fails_does_not_undo_the_learning(world):
 def test_a_run_deleted_before_it_was_learned_from_ends_its_job(world):
     world.run("r1", REFUND)
     world.review("r1", "fail", "reason")
-    job = world.store.claim_job()
+    claimed = iter([world.store.claim_jobs(1), []])
     world.store.delete_runs(PROJECT, ["r1"])
-    world.store.claim_job = iter([job, None]).__next__
+    world.store.claim_jobs = lambda limit: next(claimed)
     world.loop.run_pending()
     assert world.tables() == ([], [], {})

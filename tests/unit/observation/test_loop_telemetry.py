@@ -26,6 +26,7 @@ from reflect_otel.model.spans import ClosedBy, RunState
 from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import LearningOutcome, TelemetryBatch
+from reflect_otel.testing.conformance.store_case import claim
 from reflect_otel.testing.fakes import InMemoryStore
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "telemetry.md"
@@ -86,9 +87,9 @@ def live(observed):
     assert not store.write_review("shop", "run-1", REVIEW)
     signal = ReviewSignal(review=REVIEW, trace_id=b"\x01" * 16)
     store.write_telemetry(TelemetryBatch(journal_offset=1, received_ns=1, reviews=[("shop", signal)]))
-    store.write_job_failure(store.claim_job(), f"TimeoutError: {PRIVATE}", park=False)
+    store.write_job_failure(claim(store), f"TimeoutError: {PRIVATE}", park=False)
     used = UtilityEvent(memory_id="m0", run_id="run-1", reward=0.25)
-    assert store.write_learning(LearningOutcome(job=store.claim_job(), memory=MEMORY, events=[used]))
+    assert store.write_learning(LearningOutcome(job=claim(store), memory=MEMORY, events=[used]))
     for error in (UNDER_WAY, "", "Unavailable: refused"):
         call = ModelCall(
             call_id="c1",

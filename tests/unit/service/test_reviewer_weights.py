@@ -3,6 +3,7 @@
 import pytest
 
 from reflect_otel.model.review import Review, ReviewResult, ReviewSource
+from reflect_otel.testing.conformance.store_case import claim
 from tests.unit.service.backend import TASK
 
 PROJECT = "shop"
@@ -66,7 +67,7 @@ def test_runs_whose_verdict_changes_are_learned_from_again_and_no_others(shop):
 def test_other_settings_and_other_projects_set_nothing_in_motion(shop):
     shop.operations.projects.update_settings(PROJECT, {"control_share": 0.2})
     shop.operations.projects.update_settings("bank", {"reviewer_weights": {"llm": 0.0}})
-    assert shop.store.claim_job() is None
+    assert claim(shop.store) is None
 
 
 def test_what_was_read_by_the_old_weights_is_not_committed_once_the_new_ones_hold(shop):

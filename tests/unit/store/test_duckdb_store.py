@@ -24,6 +24,7 @@ from reflect_otel.testing.conformance.store_case import (
     build_run,
     build_span,
     build_trajectory,
+    claim,
 )
 
 
@@ -136,14 +137,14 @@ def test_what_was_learned_from_a_default_run_moves_to_the_named_one(store):
     event = UtilityEvent(memory_id="used", run_id=TRACE.hex(), reward=1.0)
     memory = build_memory("drawn", created_from=TRACE.hex())
     assert store.write_learning(
-        LearningOutcome(job=store.claim_job(), memory=memory, task_vector=(1.0,), embedder_id="e", events=[event])
+        LearningOutcome(job=claim(store), memory=memory, task_vector=(1.0,), embedder_id="e", events=[event])
     )
     store.write_telemetry(build_batch(2, joined=[(TRACE, "named")]))
     assert store.find_memory(PROJECT, "drawn").created_from == "named"
     assert store.find_utility_events(PROJECT, run_id="named") == [replace(event, run_id="named")]
     detail = store.find_run(PROJECT, "named")
     assert (detail.record, detail.created_memory_id) == (build_run("named"), "drawn")
-    assert store.claim_job().run_id == "named"
+    assert claim(store).run_id == "named"
     assert count(store, "trajectories") == 0
     assert count(store, "messages") == 0
 

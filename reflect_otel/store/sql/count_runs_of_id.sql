@@ -1,0 +1,1 @@
+select count(*) from runs where project_id = $project_id and run_id = $run_id

@@ -1,0 +1,1 @@
+select chain, depth, parent_chain, content from messages where chain in ($chains) and depth <= $depth order by depth
