@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from reflect_otel.errors import TransportError
 from reflect_otel.learning.evidence import Evidence
 from reflect_otel.learning.lesson import build_memory_ids
 from reflect_otel.learning.memory_table import MemoryTable
@@ -27,13 +28,25 @@ GROUP_SECONDS: Final = 0.25
 """No further job joins a group that has taken so long: a model that is asked has every job to itself."""
 
 
+_LONGEST_ERROR: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A try that failed: why, and how long whoever refused has asked to be left alone."""
+
+    job: LearningJob
+    reason: str
+    retry_after_seconds: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """The first ``count`` of the jobs given. Those neither learned nor failed stay queued: their reviews changed."""
 
     count: int
     learned: Sequence[LearningJob] = ()
-    failed: Sequence[tuple[LearningJob, Exception]] = ()
+    failed: Sequence[Failure] = ()
 
 
 class JobGroup:
@@ -65,7 +78,7 @@ class JobGroup:
             taken = self._take_together(jobs)
         except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is told of the one job that it befalls
             if len(jobs) == 1:
-                return Taken(1, failed=[(jobs[0], error)])
+                return Taken(1, failed=[_build_failure(jobs[0], error)])
             taken = None
         return self._take_each(jobs) if taken is None else taken
 
@@ -80,7 +93,7 @@ class JobGroup:
     def _take_together(self, jobs: Sequence[LearningJob]) -> Taken | None:
         """``None`` when the store refuses a group because the reviews of one of its runs have changed."""
         outcomes: list[LearningOutcome] = []
-        failed: list[tuple[LearningJob, Exception]] = []
+        failed: list[Failure] = []
         self._work_out(jobs, outcomes, failed)
         count = len(outcomes) + len(failed)
         if outcomes and not self._commit(outcomes):
@@ -91,7 +104,7 @@ class JobGroup:
         self,
         jobs: Sequence[LearningJob],
         outcomes: list[LearningOutcome],
-        failed: list[tuple[LearningJob, Exception]],
+        failed: list[Failure],
     ) -> None:
         evidence = self._find_evidence(jobs[0].project_id, [job.run_id for job in jobs])
         ends = time.monotonic() + GROUP_SECONDS
@@ -108,7 +121,7 @@ class JobGroup:
             try:
                 outcomes.append(self._read_outcome(job, evidence))
             except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is told of this job alone
-                failed.append((job, error))
+                failed.append(_build_failure(job, error))
 
     def _find_evidence(self, project_id: str, run_ids: Sequence[str]) -> Evidence:
         drawn = {memory_id for run_id in run_ids for memory_id in build_memory_ids(project_id, run_id)}
@@ -156,6 +169,11 @@ class JobGroup:
                 self._table.write(outcome.stored)
             elif outcome.memory is not None:
                 self._table.remove(project_id, outcome.memory.id)  # until it has a vector of what it says now
+
+
+def _build_failure(job: LearningJob, error: Exception) -> Failure:
+    asked = error.retry_after_seconds if isinstance(error, TransportError) else None
+    return Failure(job, f"{type(error).__name__}: {error}"[:_LONGEST_ERROR], asked or 0.0)
 
 
 def _goes_with(job: LearningJob, former: LearningOutcome, evidence: Evidence) -> bool:

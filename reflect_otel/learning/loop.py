@@ -13,12 +13,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from reflect_otel.errors import NotFound, TransportError
+from reflect_otel.errors import NotFound
 from reflect_otel.learning.contrast import ContrastFinder
 from reflect_otel.learning.drawing import LessonDrawer
 from reflect_otel.learning.entry_check import EntryCheck
 from reflect_otel.learning.job_group import MAX_TRIES as MAX_TRIES
-from reflect_otel.learning.job_group import JobGroup
+from reflect_otel.learning.job_group import Failure, JobGroup
 from reflect_otel.learning.memory_table import MemoryTable
 from reflect_otel.learning.memory_vectors import embed_memories
 from reflect_otel.learning.merging import Merger
@@ -34,7 +34,6 @@ LARGEST_GROUP: Final = 32
 _FIRST_RETRY_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 5.0
 _WAIT_SECONDS: Final = 0.5
-_LONGEST_ERROR: Final = 500
 _SECOND_NS: Final = 1_000_000_000
 
 _log: Final = logging.getLogger(__name__)
@@ -215,17 +214,17 @@ class LearningLoop:
             self._counts = replace(self._counts, learned=self._counts.learned + 1)
             self._tell(self._on_learned, job.project_id)
             self._announce(job.project_id, job.run_id)
-        for job, error in taken.failed:
+        for failure in taken.failed:
             if not self._stopping.is_set():  # else the store may be gone; the job is durable and taken up again
-                self._give_back(job, error)
+                self._give_back(failure)
         return len(taken.learned)
 
-    def _give_back(self, job: LearningJob, error: Exception) -> None:
+    def _give_back(self, failure: Failure) -> None:
+        job, reason = failure.job, failure.reason
         park = job.attempts + 1 >= MAX_TRIES
         key = (job.project_id, job.run_id)
-        reason = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
         _log.warning("learning from run %r failed, try %d of %d: %r", job.run_id, job.attempts + 1, MAX_TRIES, reason)
-        self._retry_at_ns[key] = self._clock() + round(_seconds_to_wait(job, error) * _SECOND_NS)
+        self._retry_at_ns[key] = self._clock() + round(_seconds_to_wait(failure) * _SECOND_NS)
         if park:
             del self._retry_at_ns[key]
         self._store.write_job_failure(job, reason, park=park)
@@ -252,8 +251,6 @@ class LearningLoop:
         return min(_IDLE_SECONDS, (due_ns - now_ns) / _SECOND_NS)
 
 
-def _seconds_to_wait(job: LearningJob, error: Exception) -> float:
+def _seconds_to_wait(failure: Failure) -> float:
     """Twice as long after every try, or as long as whoever refused has asked for."""
-    own = _FIRST_RETRY_SECONDS * 2.0**job.attempts
-    asked = error.retry_after_seconds if isinstance(error, TransportError) else None
-    return max(own, asked or 0.0)
+    return max(_FIRST_RETRY_SECONDS * 2.0**failure.job.attempts, failure.retry_after_seconds)
