@@ -75,12 +75,21 @@ class JobGroup:
     def take(self, jobs: Sequence[LearningJob]) -> Taken:
         """Learn from one or more of these jobs of one project, from the first on. Raises nothing."""
         try:
-            taken = self._take_together(jobs)
-        except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is told of the one job that it befalls
-            if len(jobs) == 1:
-                return Taken(1, failed=[_build_failure(jobs[0], error)])
-            taken = None
-        return self._take_each(jobs) if taken is None else taken
+            evidence = self._find_evidence(jobs[0].project_id, [job.run_id for job in jobs])
+        except Exception as error:  # noqa: BLE001 - what cannot be read of one run is told of that one
+            return Taken(1, failed=[_build_failure(jobs[0], error)]) if len(jobs) == 1 else self._take_each(jobs)
+        outcomes, failed = self._work_out(jobs, evidence)
+        count = len(outcomes) + len(failed)
+        try:
+            is_committed = not outcomes or self._commit(outcomes)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises is told of the one job that it befalls
+            is_committed = False
+            if len(outcomes) == 1:
+                failed.append(_build_failure(outcomes[0].job, error))
+        if is_committed or len(outcomes) == 1:
+            return Taken(count, [outcome.job for outcome in outcomes if is_committed], failed)
+        alone = self._take_each([outcome.job for outcome in outcomes])
+        return Taken(count, alone.learned, [*failed, *alone.failed])
 
     def _take_each(self, jobs: Sequence[LearningJob]) -> Taken:
         alone = [self.take([job]) for job in jobs]
@@ -90,30 +99,19 @@ class JobGroup:
             [failure for taken in alone for failure in taken.failed],
         )
 
-    def _take_together(self, jobs: Sequence[LearningJob]) -> Taken | None:
-        """``None`` when the store refuses a group because the reviews of one of its runs have changed."""
+    def _work_out(
+        self, jobs: Sequence[LearningJob], evidence: Evidence
+    ) -> tuple[list[LearningOutcome], list[Failure]]:
+        """The outcomes of the jobs that go together, each from what those before it change, and failed tries."""
         outcomes: list[LearningOutcome] = []
         failed: list[Failure] = []
-        self._work_out(jobs, outcomes, failed)
-        count = len(outcomes) + len(failed)
-        if outcomes and not self._commit(outcomes):
-            return None if len(jobs) > 1 else Taken(count)
-        return Taken(count, [outcome.job for outcome in outcomes], failed)
-
-    def _work_out(
-        self,
-        jobs: Sequence[LearningJob],
-        outcomes: list[LearningOutcome],
-        failed: list[Failure],
-    ) -> None:
-        evidence = self._find_evidence(jobs[0].project_id, [job.run_id for job in jobs])
         ends = time.monotonic() + GROUP_SECONDS
         followed = 0
         for job in jobs:
             if (outcomes or failed) and time.monotonic() > ends:
-                return
+                break
             if outcomes and not _goes_with(job, outcomes[-1], evidence):
-                return
+                break
             for outcome in outcomes[followed:]:
                 evidence.follow(outcome)
                 self._write_through(outcome)
@@ -122,6 +120,7 @@ class JobGroup:
                 outcomes.append(self._read_outcome(job, evidence))
             except Exception as error:  # noqa: BLE001 - whatever a plug-in raises is told of this job alone
                 failed.append(_build_failure(job, error))
+        return outcomes, failed
 
     def _find_evidence(self, project_id: str, run_ids: Sequence[str]) -> Evidence:
         drawn = {memory_id for run_id in run_ids for memory_id in build_memory_ids(project_id, run_id)}
@@ -132,7 +131,7 @@ class JobGroup:
         return self._merger.settle(outcome, evidence.families, pin(self._embedder).id)
 
     def _commit(self, outcomes: Sequence[LearningOutcome]) -> bool:
-        """Write the outcomes; all but the last are in the table already, and out of it again when that fails."""
+        """Write the outcomes; those before the last are in the table already, and out of it again when that fails."""
         is_committed = False
         with self._committing:
             try:
@@ -147,9 +146,7 @@ class JobGroup:
     def _take_back(self, outcomes: Sequence[LearningOutcome]) -> None:
         """Let the table hold what the store holds."""
         project_id = outcomes[0].job.project_id
-        touched = {
-            memory.id for outcome in outcomes[:-1] for memory in (outcome.memory, *outcome.recomputed) if memory
-        }
+        touched = {memory.id for outcome in outcomes for memory in (outcome.memory, *outcome.recomputed) if memory}
         if touched:
             known = self._store.find_vectors_of(project_id, sorted(touched))
             for memory_id in touched:

@@ -44,7 +44,7 @@ def teach(world):
     return drawn
 
 
-def queue(world, served, count=40, seed=5):
+def queue(world, served, count=30, seed=5):
     """Reviewed runs that share memories, repeat lessons and tasks, and come out of order."""
     chance = random.Random(seed)
     for number in range(count):
@@ -79,7 +79,7 @@ def everything(world):
     return world.tables(), served, world.loop.counts.learned
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_many_together_leave_what_they_leave_one_by_one(new_world, seed):
     together, apart = new_world(), new_world()
     for world in (together, apart):
@@ -87,7 +87,7 @@ def test_many_together_leave_what_they_leave_one_by_one(new_world, seed):
     one_by_one(apart)
     sizes = count_writes(together)
     for world in (together, apart):
-        assert world.loop.run_pending() >= 40
+        assert world.loop.run_pending() >= 30
     assert max(sizes) > 4
     assert everything(together) == everything(apart)
 
@@ -97,7 +97,7 @@ def test_runs_learned_from_again_together_with_new_ones_leave_the_same(new_world
     for world in (together, apart):
         queue(world, teach(world))
         world.loop.run_pending()
-        for number in range(0, 40, 3):
+        for number in range(0, 30, 3):
             world.review(f"r{number}", "pass" if number % 2 else "fail", LESSONS[number % 5])
             world.run(f"later-{number}", TASKS[number % 3])
             world.review(f"later-{number}", "fail", LESSONS[(number + 1) % 5])
@@ -153,6 +153,37 @@ def test_what_could_not_be_committed_is_not_served(new_world):
     world.store.write_learning = refuse
     assert world.loop.run_pending() == 0
     assert everything(world) == before
+
+
+def test_what_could_not_be_committed_before_a_job_that_fails_is_not_served(new_world):
+    world = new_world()
+    before = everything(world)
+    for run_id, feedback in (("r0", LESSONS[0]), ("r1", LESSONS[2]), ("r2", LESSONS[3]), ("r3", "raise: no answer")):
+        world.run(run_id, TASKS[0])
+        world.review(run_id, "fail", feedback)
+
+    def refuse(*_outcomes):
+        raise StoreError("the disk is full; free some space")
+
+    world.store.write_learning = refuse
+    assert world.loop.run_pending() == 0
+    assert world.loop.counts.failed == 4
+    assert everything(world) == before
+
+
+def test_a_run_that_cannot_be_read_is_told_of_and_the_others_are_learned_from(new_world):
+    world = new_world()
+    queue(world, [], count=12)
+    find = world.store.find_evidence
+
+    def fail(project_id, run_ids, memory_ids):
+        if "r7" in run_ids:
+            raise StoreError("the trajectory of r7 is damaged")
+        return find(project_id, run_ids, memory_ids)
+
+    world.store.find_evidence = fail
+    assert world.loop.run_pending() == 11
+    assert "damaged" in world.store.find_run(PROJECT, "r7").last_error
 
 
 def test_a_review_that_changes_while_a_group_is_worked_out_is_learned_from_as_it_is_now(new_world):
