@@ -62,7 +62,7 @@ def run_show(connection: Connection, memory_id: str, limit: int, *, as_json: boo
             (
                 e.run_id,
                 e.result,
-                e.reviewer.removesuffix(":"),
+                e.reviewer,
                 e.reward,
                 e.step or None,
                 e.before,

@@ -96,8 +96,8 @@ def build_verdict_lines(report: LiftReport) -> Iterator[str]:
 def _build_nothing_lines(report: LiftReport) -> Iterator[str]:
     if not report.control_share:
         yield (
-            "Nothing to compare: every run gets memories. `reflect-otel settings set control_share=0.05` withholds "
-            "them from one run in twenty."
+            "Nothing to compare: no run is denied memories by chance. `reflect-otel settings set control_share=0.05` "
+            "withholds them from one run in twenty."
         )
         return
     arms = report.project.with_memory, report.project.without_memory

@@ -13,12 +13,13 @@ _NO_WEIGHTS: Final[Mapping[str, float]] = {}
 
 
 def read_reviewer(review: Review) -> str:
-    """Who answers for a review: ``source:identifier``.
+    """Who answers for a review: ``source:identifier``, ``source`` alone where it does not say which.
 
     An evaluation by a program or a model is known by its name, since its identifier may be that of the answer.
     """
     is_evaluation = review.source is not ReviewSource.HUMAN and review.name != "review"
-    return f"{review.source.value}:{review.name if is_evaluation else review.identifier}"
+    which = review.name if is_evaluation else review.identifier
+    return f"{review.source.value}:{which}" if which else review.source.value
 
 
 def build_reward(reviews: Iterable[Review], weights: Mapping[str, float] = _NO_WEIGHTS) -> Reward | None:

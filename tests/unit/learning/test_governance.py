@@ -281,7 +281,7 @@ def test_the_history_of_a_memory_names_every_run_review_and_step(world):
     assert (history.source_runs, history.entry_count) == (("r0",), 2)
     assert [
         (e.run_id, e.result, e.reward, round(e.step, 3), e.before, e.after, e.reviewer) for e in history.entries
-    ] == [("r4", "fail", 0.0, 0.333, 0.75, 0.5, "human:"), ("r2", "pass", 1.0, 0.5, 0.5, 0.75, "human:")]
+    ] == [("r4", "fail", 0.0, 0.333, 0.75, 0.5, "human"), ("r2", "pass", 1.0, 0.5, 0.5, 0.75, "human")]
     govern(world).quarantine(PROJECT, Origin(memory_ids=(bad.id,)), "")
     _, excluded = govern(world).get_history(PROJECT, good.id, 10).entries
     assert (excluded.excluded, excluded.step) == ("quarantined run", 0.0)
