@@ -71,13 +71,16 @@ def test_harm_is_shown_serving_stops_over_restarts_and_resumes_by_command(servic
     assert "no run has been served memories or denied them" in said(service, "lift")
     assert "Of the runs since 20" in said(service, "lift")
     assert "evidence since  20" in said(service, "settings", "show")
-    said(service, "settings", "set", "serving=false", "control_share=")
-    assert "no run is denied memories by chance" in said(service, "lift")
-    assert "Serving is stopped: stopped by hand" in said(service, "lift")
     old = json.loads(said(service, "lift", "--since", "2020-01-01", "--json"))
     assert (old["project"]["conclusion"], old["project"]["with_memory"]["pass_rate"]) == ("harms", 0.0)
     assert old["memories"][0]["conclusion"] == "harms"
     assert wait_for(service.status, lambda status: status["serving_stopped_projects"] == 0)
+
+
+def test_a_project_without_a_control_group_that_is_stopped_by_hand_is_told_as_that(service):
+    said(service, "settings", "set", "serving=false")
+    assert "no run is denied memories by chance" in said(service, "lift")
+    assert "Serving is stopped: stopped by hand" in said(service, "lift")
 
 
 def test_a_wrong_option_is_refused(service):
