@@ -21,7 +21,10 @@ VALUE: Final = re.compile(rf"{ADDRESS}|#?[A-Za-z0-9_./:-]*\d[A-Za-z0-9_./:-]*")
 IDENTIFIER: Final = re.compile(rf"{ADDRESS}|#[\w-]*\d[\w-]*|(?a:\b(?=(?:[\w-]*\d){{3}})[\w-]{{6,}})")
 """Addresses, and words of six characters or more with three digits."""
 
-_TITLED: Final = r"(?!I\b)\b[A-ZÀ-ÖØ-Þ][^\W\d_’'-]{0,30}(?:[’'-][^\W\d_]{1,30}){0,3}(?<![A-ZÀ-ÖØ-Þ])\b(?:[’']s\b)?"
+_UPPER: Final = "A-ZÀ-ÖØ-ÞА-ЯЁІЇЄΑ-Ω"
+_TITLED: Final = (
+    rf"(?!I\b)\b[{_UPPER}][^\W\d_’'-]{{0,30}}(?:[’'-][^\W\d_]{{1,30}}){{0,3}}(?<![{_UPPER}])\b(?:[’']s\b)?"
+)
 _HONORIFIC: Final = r"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|Sir|Herr|Herrn|Frau|Mme|Mlle|Sr|Sra|Señor|Señora|Signor|Signora)\b\.?"
 _COMPANY: Final = r"(?:GmbH|AG|SE|KG|Inc|Ltd|LLC|Corp|PLC|plc|BV|NV|SA|AB|Oy|SpA)\b\.?"
 _OPENERS: Final = (
@@ -41,6 +44,11 @@ _NOUNS_ARE_CAPITALISED: Final = re.compile(
     r"\b(?:der|die|das|dem|den|ein|eine[nmr]?|und|bitte|ich|nicht|mit|für|ist|wie|auf|von)\b"
 )
 """German: a capital tells nothing there."""
+_EXPLICIT_NAMES: Final = re.compile(
+    rf"{_HONORIFIC}\s+{_TITLED}(?:\s+{_TITLED})?|{_TITLED}(?:\s+{_TITLED})*\s+{_COMPANY}|{_NAMED_IN_JAPANESE}"
+)
+_FEWEST_WORDS: Final = 5
+"""Of a text whose capitals are counted."""
 _NAMED_FOR_SURE: Final = re.compile(
     rf"{_HONORIFIC}\s+{_TITLED}(?:\s+{_TITLED})?|{_TITLED}(?:\s+{_TITLED})*\s+{_COMPANY}"
     rf"|(?:(?<=[^\W\d_A-Z] )|(?<=[…,;&] )){_TITLED}(?:\s+{_TITLED})+|{_NAMED_IN_JAPANESE}"
@@ -51,6 +59,8 @@ _CERTAIN_NAMES: Final = re.compile(
 )
 _OWN_NAME: Final = re.compile(r"\bname(?:['’]s| is|:)\s+([^\W\d_]+)(?:\s+(?!and\b)([^\W\d_]+))?", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W_]+(?:[.,][^\W_]+)*(?:[_-][^\W_]+)*")
+_UNSPACED: Final = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2,20}")
+"""Words of scripts that set no space before what follows a name."""
 _PERSON_KEY: Final = re.compile(
     r"(?:^|_)(?:(?:first|last|full|sur|given|family|middle|user|customer|client|patient|passenger|guest|contact|"
     r"recipient|beneficiary|holder)_?name|customer|client|patient|passenger|guest|recipient|beneficiary|username|"
@@ -61,6 +71,9 @@ _PERSON_KEY: Final = re.compile(
 
 def find_names(text: str) -> Iterator[re.Match[str]]:
     """Where a text names people, companies or places, as far as its writing tells."""
+    words = _WORD.findall(text)
+    if 3 * sum(word[0].isupper() for word in words) > 2 * len(words) > 2 * _FEWEST_WORDS:
+        return _EXPLICIT_NAMES.finditer(text)  # Every Word of a Title Has One
     capitals_tell = len(_NOUNS_ARE_CAPITALISED.findall(text)) < 2
     return (_NAMES if capitals_tell else _NAMED_FOR_SURE).finditer(text)
 
@@ -97,6 +110,7 @@ class TaskValues:
 
     def __init__(self, task: str, trajectory: Trajectory) -> None:
         self._words: set[str] = set()
+        self._unspaced: set[str] = set()
         self._add_text(task[:_MOST_CHARACTERS])
         for message in trajectory.messages[:_MOST_MESSAGES]:
             for call in message.tool_calls or ():
@@ -104,6 +118,8 @@ class TaskValues:
 
     def hide(self, text: str) -> str:
         """The text with every known value and name replaced by an ellipsis."""
+        for name in self._unspaced:
+            text = text.replace(name, "…")
         return join_ellipses(_WORD.sub(lambda match: "…" if self.holds(match[0]) else match[0], text))
 
     def holds(self, word: str) -> bool:
@@ -128,7 +144,9 @@ class TaskValues:
         self._words.update(word for word in words if len(word) > 1 and any(map(str.isdigit, word)))
 
     def _add_names(self, text: str) -> None:
-        self._words.update(_plain(word) for word in _WORD.findall(text) if len(word) > 2 and word.casefold() != "the")
+        words = _WORD.findall(text)
+        self._words.update(_plain(word) for word in words if len(word) > 2 and word.casefold() != "the")
+        self._unspaced.update(word for word in words if _UNSPACED.fullmatch(word))
 
 
 def _plain(word: str) -> str:

@@ -109,7 +109,7 @@ def _build_gist(text: str) -> str:
         opening = f"{opening} {sentence}".strip()
         if len(opening) >= _SHORTEST_GIST:
             break
-    gist = cut(hide_values(opening).strip().rstrip(" .!?:"), _LONGEST_GIST)
+    gist = cut(re.sub(r"^…\s?[:,]\s", "", hide_values(opening).strip()).rstrip(" .!?:"), _LONGEST_GIST)
     return f"like “{gist}”" if len(_WORD.findall(gist)) > 1 or len(_WIDE.findall(gist)) > 3 else ""
 
 

@@ -88,7 +88,7 @@ def _strategy(lesson: LearningInput, calls: Sequence[Call]) -> list[str]:
         sentences.append(f"Check: {first}have the user confirm the details right before {acting[0].name}.")
     elif _last(calls).effect is Effect.HANDS_OVER:
         sentences.append("Check: handing over was right, as the tools could not do what was asked.")
-    elif not stuck and all(call.effect in _CHANGES_NOTHING for call in calls):
+    elif sentences and not stuck and all(call.effect in _CHANGES_NOTHING for call in calls):
         sentences.append("Check: looking up was enough, nothing had to be changed.")
     return sentences
 

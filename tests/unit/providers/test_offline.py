@@ -341,6 +341,9 @@ def test_values_of_the_one_task_are_left_out():
             "Call the API and export the CSV for flights from JFK to SEA",
             "like “Call the API and export the CSV for flights from … to …”",
         ),
+        ("Cancel My Order And Refund The Full Amount", "like “Cancel My Order And Refund The Full Amount”"),
+        ("Should I send the card to 12 Elm Street, Springfield?", "like “Should I send the card to …”"),
+        ("Здравствуйте, меня зовут Иван Петров, верните деньги", "like “Здравствуйте, меня зовут …, верните деньги”"),
         ('{"customer": "Globex", "ticket_id": "T-2281"}', "JSON with customer, ticket_id"),
         ("```python\nreturn x+\n```\nwhy does this fail for me?", "like “… why does this fail for me”"),
     ],
@@ -372,6 +375,15 @@ def test_names_and_values_of_the_run_are_left_out_of_what_reviewers_and_tools_sa
     assert "over 100 dollars ask first" in text
     assert "answer is Freightways" in reflect(run, FAIL, feedback="The answer is Freightways.").text
     assert "beneficiary … not found, slot taken by …" in text
+
+
+def test_a_name_is_found_in_a_script_without_gaps():
+    run = trajectory(calls("refund", "!오류: 김민수 고객의 주문", customer_name="김민수"))
+    assert "김민수" not in reflect(run, FAIL, task="주문 환불해 주세요. 이름은 김민수입니다").text
+
+
+def test_thinking_alone_is_no_look_up():
+    assert reflect(trajectory(ASKED, calls("think"), says("Done.")), PASS) is None
 
 
 def test_sentences_begin_with_a_capital_unless_they_follow_the_condition():
