@@ -62,6 +62,12 @@ def build_feedback(feedback: str | None, values: TaskValues) -> str:
     return f"the reviewer says: {text}" + ("" if text[-1] in ".!?…。！？" else ".")
 
 
+def build_quotation(text: str) -> str:
+    """How a text begins, without code, values and names; empty when that leaves less than two words."""
+    gist = _read_beginning(text)
+    return gist if _says_something(gist) else ""
+
+
 def join(characters: int, sentences: Iterable[str], values: TaskValues) -> str:
     """As many whole sentences as fit, in order; what they quote is freed of the one task's values."""
     text = ""
@@ -103,14 +109,23 @@ def _build_gist(text: str) -> str:
     fields = _read_fields(text)
     if fields:
         return f"JSON with {', '.join(fields)}"
+    gist = _read_beginning(text)
+    return f"like “{gist}”" if _says_something(gist) else ""
+
+
+def _read_beginning(text: str) -> str:
+    """The first sentences, until they are long enough to say something."""
     text = _GREETING.sub("", " ".join(_CODE.sub(" … ", text[: 20 * _LONGEST_READ]).split())[:_LONGEST_READ])
     opening = ""
     for sentence in re.split(r"(?<=[.!?])\s+", text):
         opening = f"{opening} {sentence}".strip()
         if len(opening) >= _SHORTEST_GIST:
             break
-    gist = cut(re.sub(r"^…\s?[:,]\s", "", hide_values(opening).strip()).rstrip(" .!?:"), _LONGEST_GIST)
-    return f"like “{gist}”" if len(_WORD.findall(gist)) > 1 or len(_WIDE.findall(gist)) > 3 else ""
+    return cut(re.sub(r"^…\s?[:,]\s", "", hide_values(opening).strip()).rstrip(" .!?:"), _LONGEST_GIST)
+
+
+def _says_something(gist: str) -> bool:
+    return len(_WORD.findall(gist)) > 1 or len(_WIDE.findall(gist)) > 3
 
 
 def _read_fields(text: str) -> list[str]:

@@ -15,7 +15,15 @@ from reflect_otel.model.reflection import LearningInput, Reflection
 from reflect_otel.model.review import ReviewResult
 from reflect_otel.model.task_values import TaskValues
 from reflect_otel.model.trajectory import Role, TerminationReason, Trajectory
-from reflect_otel.providers.lesson_wording import build_feedback, build_opening, cut, hide_values, join, listed
+from reflect_otel.providers.lesson_wording import (
+    build_feedback,
+    build_opening,
+    build_quotation,
+    cut,
+    hide_values,
+    join,
+    listed,
+)
 from reflect_otel.providers.run_contrast import find_differences
 from reflect_otel.providers.tool_facts import (
     Call,
@@ -60,9 +68,9 @@ class OfflineReflector:
         calls = read_calls(lesson.trajectory)
         passed = lesson.result is ReviewResult.PASS
         differences = _contrast(lesson)
-        said = differences or (_strategy(lesson, calls) if passed else _pitfall(lesson, calls))
         values = TaskValues(strip_notes(lesson.task), lesson.trajectory)
         told = build_feedback(lesson.feedback, values)
+        said = differences or (_strategy(lesson, calls) if passed else _pitfall(lesson, calls, told))
         if not said and not told:
             return None
         text = join(LONGEST_TEXT, [build_opening(lesson.task, lesson.trajectory), told, *said], values)
@@ -105,11 +113,20 @@ def _talked(trajectory: Trajectory) -> str:
     ]
     asked = re.search(r"[^.!?\n]{15,}\?", strip_notes(replies[0])[:_LONGEST_READ]) if len(replies) > 1 else None
     if asked is None:
-        return "a direct answer without any tool call was right" if has_tools(trajectory, ()) else ""
+        without = "a direct answer without any tool call was right" if has_tools(trajectory, ()) else ""
+        return without or _quoting_answer(trajectory, "an answer that began “{}” was right")
     question = cut(hide_values(" ".join(asked[0].split())), _LONGEST_QUESTION)
     return (
         f"talking it through in {len(replies)} answers without any tool call was right, beginning with “{question}”"
     )
+
+
+def _quoting_answer(trajectory: Trajectory, sentence: str) -> str:
+    """The sentence with how the run's answer began; empty when that is no more than a value."""
+    answers = (message.content for message in reversed(trajectory.messages) if message.role is Role.ASSISTANT)
+    answer = next(filter(None, answers), None) or trajectory.final_response or ""
+    gist = build_quotation(strip_notes(answer))
+    return sentence.format(gist) if gist else ""
 
 
 def _ordered(calls: Sequence[Call]) -> list[str]:
@@ -132,11 +149,14 @@ def _contrast(lesson: LearningInput) -> list[str]:
 # --- after a failure ------------------------------------------------------------------------------------
 
 
-def _pitfall(lesson: LearningInput, calls: Sequence[Call]) -> list[str]:
+def _pitfall(lesson: LearningInput, calls: Sequence[Call], told: str) -> list[str]:
     sentences = _stopped(lesson.trajectory)
     if not calls:
-        if lesson.feedback or sentences or not has_tools(lesson.trajectory, calls):
-            return sentences  # the reviewer knows better, or the end tells, or there was nothing to call
+        if told or sentences:
+            return sentences  # the reviewer knows better, or the end tells
+        if not has_tools(lesson.trajectory, calls):
+            wrong = "an answer that began “{}” was judged wrong; check what it claims before giving it"
+            return _answered(lesson.trajectory, _quoting_answer(lesson.trajectory, wrong))
         return _answered(
             lesson.trajectory,
             "the failed run only talked and called no tool; look the facts up with the tools before answering, "

@@ -22,6 +22,19 @@ def start_service():
 
 
 @pytest.fixture
+def start(start_service, tmp_path, monkeypatch):
+    """Starts a service that asks the given scripted model."""
+
+    def start_with(llm, *arguments):
+        for name, value in llm.environment.items():
+            monkeypatch.setenv(name, value)
+        options = ("--settle-seconds", "0.1", "--reflector", "openai:gpt-test", *arguments)
+        return start_service(tmp_path / "data", *options)
+
+    return start_with
+
+
+@pytest.fixture
 def service(tmp_path):
     with ServiceProcess(tmp_path / "data", "--settle-seconds", "0.2") as process:
         yield process

@@ -1,6 +1,5 @@
 """Faults of learning against a real service: models and embedders in trouble, budgets, reviewers at odds, SIGKILL."""
 
-import json
 import random
 import signal
 import threading
@@ -18,6 +17,7 @@ from reflect_otel.model.memory import RetrievalOptions
 from tests.scripted_embeddings import ScriptedEmbeddings
 from tests.scripted_llm import HANG_UP, ScriptedLLM, error, held, text
 
+from .scripted_lesson import lesson
 from .service_process import wait_for
 from .telemetry import OtlpSender, agent_run, trace_request
 
@@ -25,38 +25,6 @@ TASK = "Refund the damaged coffee order"
 QUEUED = 150
 CHAT = [{"role": "user", "content": TASK}, {"role": "assistant", "content": "Done."}]
 GARBAGE = "<<garbage-canary>>"
-
-
-def lesson(request):
-    """A usable lesson of the kind that is asked for."""
-    kinds = request["response_format"]["json_schema"]["schema"]["properties"]["kind"]["enum"]
-    return text(
-        json.dumps(
-            {
-                "evidence_steps": [0],
-                "kind": kinds[-1],
-                "title": "Verify first",
-                "when": "money goes back to a buyer",
-                "do": "Verify the state of the purchase with lookup_order before promising anything.",
-                "avoid": "",
-                "generality": 0.9,
-                "reusable": True,
-            }
-        )
-    )
-
-
-@pytest.fixture
-def start(start_service, tmp_path, monkeypatch):
-    """A service that asks the given scripted model."""
-
-    def start_with(llm, *arguments):
-        for name, value in llm.environment.items():
-            monkeypatch.setenv(name, value)
-        options = ("--settle-seconds", "0.1", "--reflector", "openai:gpt-test", *arguments)
-        return start_service(tmp_path / "data", *options)
-
-    return start_with
 
 
 def send(service, *, task=TASK, count=1):

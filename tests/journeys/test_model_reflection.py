@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from reflect_otel import ReflectClient
 from tests.scripted_llm import ScriptedLLM, error, held, text
 
+from .scripted_lesson import lesson
 from .service_process import wait_for
 from .telemetry import OtlpSender, agent_run, trace_request
 
@@ -26,31 +27,7 @@ def scripted(request):
     name = request["response_format"]["json_schema"]["name"]
     if name == "judgement":
         return text(json.dumps({"evidence_steps": [0], "reason": "A tool failed.", "result": "fail", "score": 0.1}))
-    kinds = request["response_format"]["json_schema"]["schema"]["properties"]["kind"]["enum"]
-    lesson = {
-        "evidence_steps": [0],
-        "kind": kinds[-1],
-        "title": "Verify first",
-        "when": "money goes back to a buyer",
-        "do": "Verify the state of the purchase with lookup_order before promising anything.",
-        "avoid": "",
-        "generality": 0.9,
-        "reusable": True,
-    }
-    return text(json.dumps(lesson))
-
-
-@pytest.fixture
-def start(start_service, tmp_path, monkeypatch):
-    """A service that asks the given scripted model; stopped in the end."""
-
-    def start_with(llm, *arguments):
-        for name, value in llm.environment.items():
-            monkeypatch.setenv(name, value)
-        options = ("--settle-seconds", "0.2", "--reflector", "openai:gpt-test", *arguments)
-        return start_service(tmp_path / "data", *options)
-
-    return start_with
+    return lesson(request)
 
 
 def send(service, **root):

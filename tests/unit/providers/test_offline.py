@@ -235,10 +235,23 @@ def test_a_plain_answer_teaches_that_it_was_enough_where_there_were_tools():
 
 @pytest.mark.parametrize("result", [PASS, FAIL])
 @pytest.mark.parametrize("feedback", [None, "bad", "Good job!", "👍", "Das war falsch."])
-def test_an_answer_of_an_agent_without_tools_teaches_nothing_unless_the_reviewer_says_more(result, feedback):
+def test_a_bare_value_for_an_answer_teaches_nothing_unless_the_reviewer_says_more(result, feedback):
     run = trajectory(ASKED, says("42."))
     assert reflect(run, result, feedback=feedback) is None
     assert "cite the handbook" in reflect(run, result, feedback="Please cite the handbook").text
+
+
+@pytest.mark.parametrize(
+    ("result", "lesson"),
+    [
+        (PASS, "an answer that began “The invoice of … is in the archive” was right."),
+        (FAIL, "an answer that began “The invoice of … is in the archive” was judged wrong; check what it claims"),
+    ],
+)
+def test_the_answer_of_an_agent_without_tools_is_told_by_how_it_began(result, lesson):
+    run = trajectory(user("Where is it?"), says("The invoice of 3 May is in the archive."))
+    assert lesson in reflect(run, result, task="", feedback="The answer was incorrect.").text
+    assert "archive" not in reflect(run, FAIL, task="", feedback="Say which one.").text
 
 
 @pytest.mark.parametrize(
