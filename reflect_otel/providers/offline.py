@@ -112,9 +112,10 @@ def _talked(trajectory: Trajectory) -> str:
         message.content for message in trajectory.messages if message.role is Role.ASSISTANT and message.content
     ]
     asked = re.search(r"[^.!?\n]{15,}\?", strip_notes(replies[0])[:_LONGEST_READ]) if len(replies) > 1 else None
+    if asked is None and has_tools(trajectory, ()):
+        return "a direct answer without any tool call was right"
     if asked is None:
-        without = "a direct answer without any tool call was right" if has_tools(trajectory, ()) else ""
-        return without or _quoting_answer(trajectory, "an answer that began “{}” was right")
+        return _quoting_answer(trajectory, "an answer that began “{}” was right")
     question = cut(hide_values(" ".join(asked[0].split())), _LONGEST_QUESTION)
     return (
         f"talking it through in {len(replies)} answers without any tool call was right, beginning with “{question}”"

@@ -104,7 +104,7 @@ def test_what_is_under_way_counts_as_waiting_from_the_first_moment_until_it_is_t
         wait_until(lambda: sink.attempts)
         while exporter.status.spooled == 0 and len(seen) < 50:
             seen.append(exporter.status.waiting_bytes)
-            time.sleep(0.005)  # between samples
+            time.sleep(0.005)  # between samples of a value that must never be 0: there is nothing to wait for
         assert all(seen)
         gate.set()
         sending.join()

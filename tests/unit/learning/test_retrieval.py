@@ -51,6 +51,16 @@ def test_lambda_one_is_exact_cosine_order_and_lambda_zero_exact_utility_order(se
     assert all(memory.score == memory.utility for memory in by_utility)
 
 
+@pytest.mark.parametrize("seed", range(50))
+def test_of_more_than_the_pool_holds_the_nearest_are_ranked_and_ties_enter_it_by_id(seed):
+    shelf = random_shelf(seed, 120)
+    everything = shelf.retriever.find_memories("p", "task", replace(ALL, lambda_=1.0))
+    pool = sorted(everything, key=lambda m: (-m.similarity, m.id))[:40]
+    best = sorted(pool, key=lambda m: (-m.utility, -m.similarity, *newest_first(m)))[:10]
+    options = replace(ALL, limit=10, lambda_=0.0)
+    assert ids(shelf.retriever.find_memories("p", "task", options)) == ids(best)
+
+
 @pytest.mark.parametrize("lambda_", [0.0, 1.0])
 def test_at_the_ends_of_lambda_the_guards_are_off_for_augmentations_too(shelf, lambda_):
     for number in range(3):
