@@ -40,6 +40,7 @@ from tests.journeys.telemetry import TRACES, agent_run, trace_request
 EMBEDDER = "hashing"
 QUIET_SECONDS = 1.5
 PAUSE_SECONDS = 0.003
+"""Between an agent's calls: agents that ask without a pause would be the load themselves."""
 SURPLUS = 5000
 REACHES = (10, 1000, 10_000)
 METADATA = (("x-reflect-project", PROJECT),)
