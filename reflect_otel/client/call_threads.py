@@ -12,13 +12,17 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 from reflect_otel.errors import DeadlineExceeded
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Tell: TypeAlias = Callable[[], None]
+"""Hands the outcome of a call to whoever waits for it."""
+Work: TypeAlias = Callable[[], Tell]
 
 IDLE_SECONDS: Final = 10.0
 """How long a thread waits for its next call before it ends."""
@@ -33,13 +37,12 @@ async def run_in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     outcome: asyncio.Future[T] = loop.create_future()
     within = contextvars.copy_context()
 
-    def work() -> None:
+    def work() -> Tell:
         try:
             result = within.run(call, *args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - it is raised again where the call is awaited
-            _deliver(loop, outcome, outcome.set_exception, _without_stop_iteration(error))
-        else:
-            _deliver(loop, outcome, outcome.set_result, result)
+            return partial(_deliver, loop, outcome, outcome.set_exception, _without_stop_iteration(error))
+        return partial(_deliver, loop, outcome, outcome.set_result, result)
 
     _threads.start(work)
     return await outcome
@@ -54,11 +57,11 @@ def run_with_deadline(call: Callable[[], T], timeout_seconds: float) -> T:
     outcome: Future[T] = Future()
     within = contextvars.copy_context()
 
-    def work() -> None:
+    def work() -> Tell:
         try:
-            outcome.set_result(within.run(call))
+            return partial(outcome.set_result, within.run(call))
         except BaseException as error:  # noqa: BLE001 - it is raised again where it is waited for
-            outcome.set_exception(error)
+            return partial(outcome.set_exception, error)
 
     _threads.start(work)
     try:
@@ -93,7 +96,7 @@ class _Thread:
     """A daemon thread that takes one call after another while there are any."""
 
     def __init__(self, idle: "deque[_Thread]") -> None:
-        self.calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self.calls: SimpleQueue[Work] = SimpleQueue()
         self._idle = idle
         threading.Thread(target=self._work, name="reflect-otel-call", daemon=True).start()
 
@@ -107,9 +110,10 @@ class _Thread:
                 except ValueError:  # taken this very moment: its call is about to arrive
                     continue
                 return
-            call()
-            del call
-            self._idle.append(self)
+            tell = call()
+            self._idle.append(self)  # before anybody hears of the result, so that their next call finds this thread
+            tell()
+            del call, tell
 
 
 class _CallThreads:
@@ -123,7 +127,7 @@ class _CallThreads:
     def _start_over(self) -> None:
         self._idle = deque()
 
-    def start(self, call: Callable[[], None]) -> None:
+    def start(self, call: Work) -> None:
         try:
             thread = self._idle.pop()
         except IndexError:

@@ -165,10 +165,10 @@ def test_threads_are_used_again():
     from reflect_otel.client.call_threads import run_in_thread
 
     async def main():
-        names = [await run_in_thread(lambda: threading.current_thread().ident) for _ in range(10)]
-        return len(set(names))
+        threads = [await run_in_thread(threading.current_thread) for _ in range(100)]
+        return len(set(threads))
 
-    assert asyncio.run(main()) <= 2
+    assert asyncio.run(main()) <= 2  # one, and one that an earlier test left at work and that comes free meanwhile
 
 
 def test_a_loop_that_is_gone_is_no_trouble(service):
