@@ -11,6 +11,7 @@ import threading
 import time
 
 from tests.bench.outage import AGENT, SPANS_A_SECOND, measure
+from tests.disk import find_files
 from tests.otlp_sink import OtlpSink
 from tests.waiting import wait_until
 
@@ -39,7 +40,7 @@ def test_a_process_killed_during_an_outage_loses_its_last_second_at_most(tmp_pat
     emitted = [line.split()[0] for line in lines]
     with OtlpSink(port) as back:
         subprocess.run([*command, "0.5"], env=environment, stdout=subprocess.PIPE, timeout=60, check=True)
-        wait_until(lambda: not list(tmp_path.rglob("*.journal")))
+        wait_until(lambda: not find_files(tmp_path, ".journal"))
         ids = [span.span_id.hex() for span in back.spans]
     lost = [number for number, span_id in enumerate(emitted) if span_id not in ids]
     with capsys.disabled():
@@ -59,4 +60,4 @@ def test_an_agent_ends_in_its_own_time_while_the_receiver_is_deaf(tmp_path):
         hearing.set()
     assert took < 2 + 3 + 10  # its work, two seconds of shutting down, and a busy machine starting Python
     assert len(done.stdout.splitlines()) == 401
-    assert list(tmp_path.rglob("*.journal"))
+    assert find_files(tmp_path, ".journal")

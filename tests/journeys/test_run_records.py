@@ -10,6 +10,7 @@ import textwrap
 import pytest
 
 from reflect_otel import NotFound, ReflectClient, Unavailable
+from tests.disk import find_files
 from tests.gateway import Gateway
 from tests.waiting import wait_until
 
@@ -121,7 +122,7 @@ def test_runs_of_every_pattern_recorded_by_a_killed_process_arrive_once_and_teac
         assert len(client.list_traces()) == 6
         learned = [memory.created_from for memory in client.list_memories()]
         assert len(learned) == len(set(learned)) > 0
-    wait_until(lambda: not list((tmp_path / "spool").rglob("*.journal")))
+    wait_until(lambda: not find_files(tmp_path / "spool", ".journal"))
 
 
 def test_a_memory_served_before_the_outage_is_credited_once_after_it(place):

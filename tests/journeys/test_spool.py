@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from reflect_otel import ReflectClient
+from tests.disk import find_files
 
 from .service_process import wait_for
 
@@ -33,11 +34,11 @@ def test_runs_of_dead_processes_arrive_once_when_the_service_is_back(start_servi
     address, spool = f"127.0.0.1:{free_port()}", tmp_path / "spool"
     for number in range(2):
         run_agent(f"Refund order {number} while nobody listens", address, spool)
-    assert list(spool.rglob("*.journal"))
+    assert find_files(spool, ".journal")
     service = start_service(tmp_path / "data", "--settle-seconds", "0.1", "--grpc-address", address)
     run_agent("Refund an order when the service is back", address, spool)
     with ReflectClient(base_url=service.url) as client:
         reviewed = wait_for(lambda: client.list_traces(review_status="reviewed"), lambda found: len(found) == 3)
     assert len({trace.task for trace in reviewed}) == 3
-    assert wait_for(lambda: list(spool.rglob("*.journal")), lambda left: not left) == []
+    assert wait_for(lambda: find_files(spool, ".journal"), lambda left: not left) == []
     assert service.status()["spans"] == 3

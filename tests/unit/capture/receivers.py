@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from tests.disk import file_bytes, find_files
 from tests.otlp_sink import OtlpInbox, OtlpSink
 from tests.unit.capture.conftest import CollectingExporter
 
@@ -70,12 +71,12 @@ def refuse(
 
 
 def spool_files(root: Path) -> list[Path]:
-    return [path for path in root.rglob("*") if path.is_file()]
+    return find_files(root)
 
 
 def journals(root: Path) -> list[Path]:
-    return sorted(path for path in spool_files(root) if path.suffix == ".journal")
+    return find_files(root, ".journal")
 
 
 def journal_bytes(root: Path) -> int:
-    return sum(path.stat().st_size for path in journals(root))
+    return sum(map(file_bytes, journals(root)))

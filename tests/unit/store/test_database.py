@@ -19,6 +19,7 @@ from reflect_otel.store.database import CATALOG, Database
 from reflect_otel.store.duckdb_store import DuckDBStore
 from reflect_otel.store.statements import TABLES
 from reflect_otel.testing.conformance.store_case import PROJECT, TRACE, build_batch, build_run, build_span
+from tests.disk import file_bytes
 from tests.waiting import wait_until
 
 KILLS = 10
@@ -307,7 +308,7 @@ def test_the_log_is_written_back_when_nothing_happens(path, monkeypatch):
     store = DuckDBStore(path)
     store.write_telemetry(build_batch(1, spans=[build_span(1)]))
     log = path.with_name(path.name + ".wal")
-    wait_until(lambda: not log.exists() or log.stat().st_size == 0)
+    wait_until(lambda: file_bytes(log) == 0)
     assert store.count_spans() == 1
     store.close()
 
