@@ -65,7 +65,10 @@ class ForkGate:
     def leave(self, who: Hashable) -> None:
         """``who`` is out again."""
         with self._changed:
-            self._inside[who] -= 1
+            if self._inside[who] > 1:
+                self._inside[who] -= 1
+            else:
+                del self._inside[who]  # a count of 0 would hold the stream, and its answers, for good
             self._left_seconds = time.monotonic()
             self._changed.notify_all()
 
@@ -92,7 +95,6 @@ class ForkGate:
     def _is_empty(self) -> bool:
         """Whether no thread but this one is inside."""
         me = threading.get_ident()
-        self._inside = +self._inside
         return all(who == me for who in self._inside)
 
 

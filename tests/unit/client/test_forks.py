@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 
 import pytest
 
+from reflect_otel.capture.fork_gate import fork_gate
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -64,3 +66,15 @@ def test_a_fork_does_not_catch_a_thread_that_waits_for_a_run_and_the_wait_goes_o
 
 def build_trace(request, ingest_status):
     return wire.Trace(id=request.trace_id, ingest_status=ingest_status)
+
+
+def test_a_stream_that_has_ended_is_not_held():
+    class Stream:
+        pass
+
+    stream = Stream()
+    held = weakref.ref(stream)
+    fork_gate.enter(stream)
+    fork_gate.leave(stream)
+    del stream
+    assert held() is None
