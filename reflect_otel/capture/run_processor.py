@@ -98,6 +98,7 @@ class RunSpanProcessor(RunStampProcessor):
         self._hurry = threading.Event()
         self._worker: threading.Thread | None = None
         self._worker_lock = threading.Lock()
+        self._counting = threading.Lock()
         self._reported_drops = 0
 
     @property
@@ -137,7 +138,7 @@ class RunSpanProcessor(RunStampProcessor):
         done = threading.Event()
         self._wakeups.put(done)
         self._hurry.set()
-        return done.wait(timeout_millis / 1000)
+        return done.wait(timeout_millis / 1000) and not self._abandoned
 
     def shutdown(self, timeout_millis: int = SHUTDOWN_TIMEOUT_MS) -> None:
         """Export what is held, for ``timeout_millis`` at most, and close the exporter; harmless when repeated."""
@@ -155,7 +156,7 @@ class RunSpanProcessor(RunStampProcessor):
         self._exporter.shutdown()
         if unsent := self._buffer.held_spans:
             self._buffer.dropped_spans += unsent
-            count_overflow(unsent)
+            self._count_drops()
             _logger.warning("%d spans were not sent before the time to shut down ran out.", unsent)
 
     # --- the worker thread ----------------------------------------------------------------------------
@@ -190,6 +191,9 @@ class RunSpanProcessor(RunStampProcessor):
             if timed_out:
                 until = time.monotonic() + self._delay_seconds
         self._drain(everything=True)
+        while not self._wakeups.empty():  # who waits in force_flush while another thread shuts down
+            if (flushed := self._wakeups.get()) is not None:
+                flushed.set()
 
     def _drain(self, *, everything: bool) -> None:
         self._woken = False
@@ -209,16 +213,22 @@ class RunSpanProcessor(RunStampProcessor):
             self.lost_spans += len(spans)
 
     def _report_drops(self) -> None:
-        dropped = self._buffer.dropped_spans
-        if dropped > self._reported_drops:
-            count_overflow(dropped - self._reported_drops)
+        if self._count_drops():
             _logger.warning(
                 "%d spans dropped since the start: they end faster than %s takes them; "
                 "raise max_spans or max_bytes, or see whether the service answers.",
-                dropped,
+                self._reported_drops,
                 type(self._exporter).__name__,
             )
-            self._reported_drops = dropped
+
+    def _count_drops(self) -> int:
+        """Count what was dropped since the last time, whichever thread asks first; how many that is."""
+        with self._counting:
+            dropped = self._buffer.dropped_spans - self._reported_drops
+            self._reported_drops += dropped
+        if dropped:
+            count_overflow(dropped)
+        return dropped
 
 
 def _bound(argument: float | None, name: str, variable: str | None, default: float) -> float:

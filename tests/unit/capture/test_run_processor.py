@@ -179,6 +179,39 @@ def test_shutdown_keeps_its_deadline_when_the_exporter_hangs(build_tracer, caplo
     gate.set()
 
 
+def test_what_shutdown_leaves_behind_is_counted_once(build_tracer):
+    counted_before = reflect_otel.delivery_status().spans.dropped
+    gate = threading.Event()
+    exporter = CollectingExporter(gate)
+    processor = RunSpanProcessor(exporter, schedule_delay_ms=NEVER_MS)
+    started(build_tracer(processor), "stuck").end()
+    wait_until(lambda: exporter.called)
+    processor.shutdown(timeout_millis=10)
+    gate.set()
+    wait_until(lambda: not any(thread.name == "reflect-otel-export" for thread in threading.enumerate()))
+    assert reflect_otel.delivery_status().spans.dropped - counted_before == processor.dropped_spans == 1
+
+
+def test_who_waits_for_a_flush_hears_of_it_although_another_thread_shuts_down(build_tracer):
+    gate = threading.Event()
+    exporter = CollectingExporter(gate)
+    processor = RunSpanProcessor(exporter, schedule_delay_ms=NEVER_MS)
+    tracer = build_tracer(processor)
+    started(tracer, "under way").end()
+    wait_until(lambda: exporter.called)
+    answers = []
+    flushing = threading.Thread(target=lambda: answers.append(processor.force_flush(60_000)))
+    flushing.start()
+    wait_until(lambda: not processor._wakeups.empty())
+    closing = threading.Thread(target=processor.shutdown)
+    closing.start()
+    wait_until(lambda: processor._stopped)
+    gate.set()
+    flushing.join(20)
+    closing.join(20)
+    assert (answers, exporter.names) == ([True], ["under way"])
+
+
 def test_unsampled_spans_are_not_kept(exporter, build_tracer):
     processor = RunSpanProcessor(exporter, schedule_delay_ms=NEVER_MS)
     started(build_tracer(processor, sampler=ALWAYS_OFF), "quiet").end()
