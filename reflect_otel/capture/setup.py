@@ -88,7 +88,11 @@ def configure(
     sender = (endpoint, api_key, project_id, headers, None, timeout, spool_bytes, spool_dir)
     exporter = ReflectSpanExporter(*sender)
     if folder is not None:
-        exporter.open()
+        try:
+            exporter.open()
+        except BaseException:
+            exporter.shutdown()  # else it would pass for the host's own exporter as long as the error is kept
+            raise
     with _lock:
         _set_up_tracer_provider(resource)
         _attach(exporter)

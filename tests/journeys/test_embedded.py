@@ -157,6 +157,30 @@ def test_spans_client_and_evaluation_events_share_one_engine(folder):
     assert lines == ["False True ask which order is meant"]
 
 
+def test_a_configuration_that_failed_does_not_stand_in_the_way_of_the_next(folder):
+    lines = run(
+        """
+        import reflect_otel
+        not_a_folder = f"{FOLDER}.txt"
+        open(not_a_folder, "w").close()
+        try:
+            reflect_otel.configure(endpoint=f"embedded://{not_a_folder}")
+        except reflect_otel.ConfigError as error:
+            kept = error  # with its frames, as an interactive interpreter keeps it
+        reflect_otel.configure(endpoint=f"embedded://{FOLDER}")
+        from opentelemetry import trace
+        with trace.get_tracer("shop").start_as_current_span(
+            "invoke_agent", attributes={"gen_ai.operation.name": "invoke_agent", "reflect.task": TASK}
+        ):
+            pass
+        trace.get_tracer_provider().force_flush()
+        print(reflect_otel.delivery_status().spans.delivered)
+        """,
+        folder,
+    )
+    assert lines == ["1"]
+
+
 def test_a_service_takes_over_the_folder_and_gives_it_back(folder):
     with ReflectClient.embedded(folder) as client:
         submitted = client.create_trace_and_wait(TASK, CHAT, review_result="fail", feedback_text="It was too late.")
