@@ -131,7 +131,13 @@ class _CallThreads:
         try:
             thread = self._idle.pop()
         except IndexError:
-            thread = _Thread(self._idle)
+            try:
+                thread = _Thread(self._idle)
+            except (
+                RuntimeError
+            ):  # no more threads, as at the end of the interpreter: the caller makes the call itself
+                call()()
+                return
         thread.calls.put(call)
 
 

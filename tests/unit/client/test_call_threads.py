@@ -1,6 +1,8 @@
 """Blocking calls with a deadline: the result, the caller's context, and nothing of a call that came too late."""
 
 import contextvars
+import subprocess
+import sys
 import threading
 import time
 
@@ -43,3 +45,20 @@ def test_a_call_that_takes_too_long_ends_in_deadline_exceeded_and_runs_on():
     assert time.monotonic() - began < 5
     enough.set()
     assert ended.wait(20)
+
+
+WITHOUT_THREADS = """
+import asyncio, threading
+from reflect_otel.client.call_threads import run_in_thread, run_with_deadline
+
+def refuse(thread):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+threading.Thread.start = refuse
+print(run_with_deadline(lambda: "answered", 10), asyncio.run(run_in_thread(lambda: "awaited")))
+"""
+
+
+def test_where_no_thread_can_be_started_the_caller_makes_the_call_itself():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_THREADS], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "answered awaited\n", done.stderr
