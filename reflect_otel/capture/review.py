@@ -1,7 +1,6 @@
 """``reflect_otel.review()``: the verdict on the current run, as span attributes."""
 
 import logging
-import time
 from typing import Final
 
 from opentelemetry import trace
@@ -14,14 +13,13 @@ from reflect_otel.attributes import (
     REFLECT_REVIEW_RUN_ID,
     REFLECT_REVIEW_SCORE,
 )
+from reflect_otel.capture.limited_log import LimitedLog
 from reflect_otel.capture.run_context import find_run_id, find_scope
 from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.review import ReviewResult
 from reflect_otel.release import VERSION
 
-_WARNING_INTERVAL_SECONDS: Final = 60.0
-
-_logger: Final = logging.getLogger(__name__)
+_log: Final = LimitedLog(logging.getLogger(__name__))
 
 
 def review(result: str, feedback: str | None = None, score: float | None = None) -> bool:
@@ -61,7 +59,11 @@ def review(result: str, feedback: str | None = None, score: float | None = None)
         return True
     if _write_later_span(attributes):
         return True
-    _warn_about_no_span()
+    _log.warn(
+        "no span",
+        "The review was not recorded: no span is recording here. Call review() inside the run's span or a "
+        "reflect_otel.run() block, or ReflectClient.review_trace() with the run id afterwards.",
+    )
     return False
 
 
@@ -80,17 +82,3 @@ def _write_later_span(attributes: dict[str, str | float]) -> bool:
     span.set_attributes(attributes)
     span.end()
     return recording
-
-
-_warned_at: float = -_WARNING_INTERVAL_SECONDS
-
-
-def _warn_about_no_span() -> None:
-    global _warned_at
-    now = time.monotonic()
-    if now - _warned_at >= _WARNING_INTERVAL_SECONDS:
-        _warned_at = now
-        _logger.warning(
-            "The review was not recorded: no span is recording here. Call review() inside the run's span or a "
-            "reflect_otel.run() block, or ReflectClient.review_trace() with the run id afterwards."
-        )

@@ -19,7 +19,6 @@ from reflect_otel.errors import InvalidArgument
 from reflect_otel.model.review import Review, ReviewResult, ReviewSource
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
-"""Metadata key of a run that was stopped from outside; the value is the class of the exception that stopped it."""
 PROBLEM_KEY: Final = "record_problem"
 """Metadata key that tells what of a run could not be stored."""
 FEEDBACK_KEY: Final = "feedback_text"

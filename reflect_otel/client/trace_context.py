@@ -131,6 +131,8 @@ class TraceContext:
         Raises:
             InvalidArgument: for an unknown result, a number out of range, or a trajectory that is no list.
         """
+        if alpha == 0:
+            raise InvalidArgument("alpha must be above 0 and at most 1, not 0", field="alpha")
         _require_share(alpha, "alpha")
         if not isinstance(trajectory, Sequence) or isinstance(trajectory, bytes):
             raise InvalidArgument(

@@ -508,7 +508,7 @@ def test_a_wrong_option_raises_before_the_agent_begins(client, wrong):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"result": "great"}, {"score": 3, "result": "pass"}, {"alpha": -1}, {"trajectory": 7}]
+    "wrong", [{"result": "great"}, {"score": 3, "result": "pass"}, {"alpha": -1}, {"alpha": 0}, {"trajectory": 7}]
 )
 def test_set_output_refuses_what_is_wrong_at_once(client, wrong):
     with client.trace(TASK) as ctx, pytest.raises(reflect_otel.InvalidArgument):
