@@ -200,8 +200,13 @@ class Pipeline:
             batch = self._build_batch(records)
             if not self._write(batch):
                 return
-        # a run that came whole is readable before anyone is told that it is committed
-        self._close_due(_CLOSE_BATCH_WHILE_BUSY)
+        try:
+            # a run that came whole is readable before anyone is told that it is committed
+            self._close_due(_CLOSE_BATCH_WHILE_BUSY)
+        finally:
+            self._tell_committed(batch)
+
+    def _tell_committed(self, batch: TelemetryBatch) -> None:
         with self._progress:
             self._committed = batch.journal_offset
             self._progress.notify_all()
@@ -283,7 +288,17 @@ class Pipeline:
         return len(due)
 
     def _close(self, records: Sequence[RunRecord]) -> None:
-        """Read closed runs and commit them together, with what made each readable or not."""
+        """Read closed runs and commit them together; those that cannot be committed now are closed again later."""
+        try:
+            closed = self._commit_closed(records)
+        except BaseException:
+            self._assembler.reopen(records, self._clock())
+            raise
+        for record in closed:
+            self._on_changed(record.project_id, record.run_id, record.trace_ids)
+
+    def _commit_closed(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+        """The rows of those that were there to be read, with what made each readable or not."""
         by_project: dict[str, list[RunRecord]] = {}
         for record in records:
             by_project.setdefault(record.project_id, []).append(record)
@@ -295,8 +310,7 @@ class Pipeline:
             read += [_read_run(record, run, self._settings_of(project_id)) for record, run in held]
         if read:
             self._store.write_runs(read)
-        for record, _ in read:
-            self._on_changed(record.project_id, record.run_id, record.trace_ids)
+        return [record for record, _ in read]
 
 
 def _iter_arrivals(records: Sequence[JournalRecord]) -> Iterator[Arrival]:

@@ -184,9 +184,12 @@ class RunAssembler:
         run.state, run.closed_by = RunState.CLOSED, run.closed_by or reason or run.reason
         return self._row(run)
 
-    def unclosed(self) -> list[RunKey]:
-        """Every open or settling run."""
-        return list(self._runs)
+    def reopen(self, records: Iterable[RunRecord], now_ns: int) -> None:
+        """Take back closed runs whose rows could not be committed: they are due again after the settle delay."""
+        for record in records:
+            key = (record.project_id, record.run_id)
+            run = self._runs[key] = _take_up(record, RunState.SETTLING)
+            self._schedule(run, key, now_ns, ClosedBy.ROOT_ENDED)
 
     def forget(self, project_id: str, run_ids: Iterable[str]) -> None:
         """Drop deleted runs."""
@@ -199,9 +202,7 @@ class RunAssembler:
 
     def _resume(self, record: RunRecord, now_ns: int) -> None:
         key = (record.project_id, record.run_id)
-        run = _OpenRun(record, dict.fromkeys(record.trace_ids), record.state, record.closed_by)
-        run.span_count, run.late_spans = record.span_count, record.late_spans
-        self._runs[key] = run
+        run = self._runs[key] = _take_up(record, record.state)
         for trace_id in record.trace_ids:
             self._trace((record.project_id, bytes.fromhex(trace_id))).run_ids.append(record.run_id)
         settling = record.state is RunState.SETTLING
@@ -309,9 +310,7 @@ class RunAssembler:
             record = None if is_new else self._get_record(project_id, run_id)
             if record is None:
                 record = RunRecord(project_id=project_id, run_id=run_id, first_seen_ns=received_ns)
-            run = _OpenRun(record, dict.fromkeys(record.trace_ids), RunState.OPEN, record.closed_by)
-            run.span_count, run.late_spans = record.span_count, record.late_spans
-            self._runs[key] = run
+            run = self._runs[key] = _take_up(record, RunState.OPEN)
         if trace_id.hex() not in run.trace_ids:
             run.trace_ids[trace_id.hex()] = None
             self._joined[project_id, trace_id, run_id] = None
@@ -367,6 +366,18 @@ class RunAssembler:
             late_spans=run.late_spans,
             last_seen_ns=run.last_seen_ns or run.record.last_seen_ns,
         )
+
+
+def _take_up(record: RunRecord, state: RunState) -> _OpenRun:
+    """The run of a row, with what the row has counted."""
+    return _OpenRun(
+        record,
+        dict.fromkeys(record.trace_ids),
+        state,
+        record.closed_by,
+        span_count=record.span_count,
+        late_spans=record.late_spans,
+    )
 
 
 def _end_reason(span: SpanRecord) -> ClosedBy | None:

@@ -170,7 +170,7 @@ def test_trace_whose_root_links_into_a_run_is_part_of_it_in_any_order(closed, or
     assembler = closed.assembler(Settings(settle_seconds=2, idle_seconds=60))
     for index in order:
         assembler.add_spans("p", [spans[index]], 0, 100)
-    assert assembler.unclosed() == [("p", TRACE.hex())]
+    assert assembler.find_due(60 * SECOND, 100) == [("p", TRACE.hex())]
     record = assembler.close("p", TRACE.hex())
     assert (set(record.trace_ids), record.span_count) == ({TRACE.hex(), OTHER_TRACE.hex()}, 3)
 
@@ -257,6 +257,20 @@ def test_deleted_run_is_forgotten(closed):
     assert assembler.take_changes().runs == []
 
 
+def test_a_run_taken_back_is_due_again_and_keeps_the_reason_it_was_closed_for(closed):
+    assembler = closed.assembler(Settings(settle_seconds=2, idle_seconds=60))
+    assembler.add_spans("p", [span(2, parent=1)], 0, 100)
+    assert due(assembler, 60) == [TRACE.hex()]
+    record = assembler.close("p", TRACE.hex())
+    assembler.reopen([record], 60 * SECOND)
+    assert (assembler.is_unclosed("p", TRACE.hex()), due(assembler, 61), due(assembler, 62)) == (
+        True,
+        [],
+        [TRACE.hex()],
+    )
+    assert assembler.close("p", TRACE.hex()) == record
+
+
 @given(
     st.lists(
         st.tuples(st.integers(1, 3), st.sampled_from(["", "a", "b"]), st.booleans(), st.integers(0, 100)), max_size=30
@@ -268,5 +282,5 @@ def test_every_agent_span_is_counted_in_exactly_one_run(arrivals):
         attributes = {**CHAT, **({"reflect.run.id": name} if name else {})}
         one = span(number, trace=bytes([trace]) * 16, parent=None if root else 999, attributes=attributes)
         assembler.add_spans("p", [one], at * SECOND, 100)
-    counted = sum(assembler.close(*key).span_count for key in assembler.unclosed())
+    counted = sum(assembler.close(*key).span_count for key in assembler.find_due(10_000 * SECOND, 100))
     assert counted == len(arrivals)
