@@ -10,6 +10,9 @@ _SERVER_MODULES: Final = frozenset(
 )
 """Top-level modules that only the ``[server]`` extra brings."""
 
+_INTERRUPTED: Final = 130
+"""What a shell takes for an end by Ctrl-C, 128 + SIGINT."""
+
 
 def main() -> None:
     """Run the command line and leave with one of ``collector_plugin.exit_codes``."""
@@ -19,6 +22,8 @@ def main() -> None:
         from collector_plugin.cli import app
 
         app()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)  # before the command line takes care of it: while modules are loaded
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in _SERVER_MODULES:
             raise

@@ -96,7 +96,10 @@ class Service:
         try:
             port = server.add_insecure_port(address)
         except RuntimeError as error:
-            raise ConfigError(f"cannot listen on {address}; choose another --grpc-address") from error
+            raise ConfigError(
+                f"cannot listen on {address}: another process has it, or it is no address of this machine; "
+                "choose another --grpc-address"
+            ) from error
         return server, join_address(host, port)
 
     def _find_fault(self) -> str:
@@ -116,7 +119,9 @@ def read_api_keys(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         key, separator, project_id = pair.rpartition(":")
         if not separator or len(key) < 16:
-            raise ConfigError("an API key entry is KEY:PROJECT with a key of at least 16 characters")
+            raise ConfigError(
+                "an API key entry is KEY:PROJECT with a key of at least 16 characters, see `openssl rand -hex 16`"
+            )
         keys[hash_key(key)] = project_id
     return keys
 

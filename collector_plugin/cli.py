@@ -136,7 +136,7 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    """Run the service: OTLP in, memories out, until SIGTERM or Ctrl+C."""
+    """Run the service: OTLP in, memories out. It ends on SIGTERM or Ctrl+C."""
     from collector_plugin.commands.serve import ModelFlags, run_serve
     from reflect_otel.ports import Settings
 
@@ -174,7 +174,7 @@ def demo(
         bool, typer.Option("--all", help="Print every run and memory, not only the first ones.")
     ] = False,
 ) -> None:
-    """Send recorded agent runs through a service and show the learning."""
+    """Show the whole loop on recorded runs of real agents."""
     from collector_plugin.demo.stages import run_demo
 
     sys.exit(run_demo(data_dir, all_rows=all_rows))
@@ -258,7 +258,7 @@ def doctor(
     api_key: ApiKey = None,
     project: Project = DEFAULT_PROJECT,
 ) -> None:
-    """Check a service or a data folder; exit code 1 on a bad finding."""
+    """Check a service, or a stopped one's data folder. Exit code 1 on a bad finding."""
     from reflect_otel.capture.connection import find_embedded_folder
 
     embedded_folder = find_embedded_folder(endpoint, field="endpoint")

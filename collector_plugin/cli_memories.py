@@ -57,7 +57,7 @@ def memories(
     api_key: ApiKey = None,
     project: Project = DEFAULT_PROJECT,
 ) -> None:
-    """List memories, newest first, with utility and origin; or look into one, or act on some."""
+    """List memories, newest first. Or look into one, or act on some."""
     if context.invoked_subcommand is not None:
         return
     from collector_plugin.commands.connection import Connection
@@ -86,7 +86,7 @@ def show(
     api_key: ApiKey = None,
     project: Project = DEFAULT_PROJECT,
 ) -> None:
-    """Show where a memory comes from, its status and why, and how each run has moved its utility."""
+    """Show one: origin, status, how each run moved its utility."""
     from collector_plugin.commands.connection import Connection
     from collector_plugin.commands.governance import run_show
 
@@ -161,8 +161,8 @@ def _act(
 
 
 _add_action("release", "Put quarantined memories back to what they were.")
-_add_action("restore", "Serve archived memories again; they are not archived by rule any more.")
-_add_action("pin", "Never archive these memories, merge them away, or let untried ones take their place.")
+_add_action("restore", "Serve archived memories again; no rule archives them anew.")
+_add_action("pin", "Keep these memories from being archived or merged away.")
 _add_action("unpin", "Treat these memories like any other again.")
 
 
@@ -174,7 +174,7 @@ def delete(
     api_key: ApiKey = None,
     project: Project = DEFAULT_PROJECT,
 ) -> None:
-    """Delete memories for good, with their ledger; unknown ids are ignored."""
+    """Delete memories for good, with their ledger. Unknown ids are ignored."""
     from collector_plugin.commands.connection import Connection
     from collector_plugin.commands.governance import run_delete
 
@@ -192,7 +192,7 @@ def blast_radius(
     api_key: ApiKey = None,
     project: Project = DEFAULT_PROJECT,
 ) -> None:
-    """List every memory and run that something bad has reached; changes nothing."""
+    """List all that something bad has reached; changes nothing."""
     from collector_plugin.commands.connection import Connection
     from collector_plugin.commands.governance import run_blast_radius
 
@@ -213,7 +213,10 @@ def quarantine(
     api_key: ApiKey = None,
     project: Project = DEFAULT_PROJECT,
 ) -> None:
-    """Take a whole blast radius out: its memories are not served, its runs do not count, until released."""
+    """Take out all that something bad has reached, until released.
+
+    Its memories are not served and its runs do not count.
+    """
     from collector_plugin.commands.connection import Connection
     from collector_plugin.commands.governance import run_blast_radius, run_quarantine
 

@@ -44,7 +44,7 @@ def models_install(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Fetch a model, check its SHA-256 sums and put it in place; what is there already is kept."""
+    """Fetch a model, check its SHA-256 sums and put it in place. What is there already is kept."""
     from collector_plugin.commands.models import run_install
 
     run_install(name, models_dir, source, given, as_json=json)

@@ -75,6 +75,7 @@ def lift(
     since: Annotated[
         datetime | None,
         typer.Option(
+            metavar="TIME",
             formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
             help="Only runs from this time (UTC) on. Default: since serving was last resumed.",
         ),
@@ -91,7 +92,7 @@ def lift(
     api_key: ApiKey = None,
     project: Project = DEFAULT_PROJECT,
 ) -> None:
-    """Tell what memories are worth: pass rates with and without them."""
+    """Compare pass rates with and without memories."""
     from collector_plugin.commands.connection import Connection
     from collector_plugin.commands.lift import run_lift
 

@@ -127,7 +127,7 @@ def unreview(
     api_key: ApiKey = None,
     project: Project = DEFAULT_PROJECT,
 ) -> None:
-    """Take a review back; all that was learned from it is unlearned before this returns."""
+    """Take a review back. All that was learned from it is unlearned before this returns."""
     from collector_plugin.commands.connection import Connection
     from collector_plugin.commands.runs import run_unreview
 

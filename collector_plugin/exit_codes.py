@@ -9,6 +9,7 @@ from reflect_otel.errors import (
     DeadlineExceeded,
     InvalidArgument,
     NotFound,
+    PluginError,
     ReflectError,
     Unavailable,
 )
@@ -39,6 +40,7 @@ class ExitCode(IntEnum):
 _BY_ERROR: Final[tuple[tuple[type[ReflectError], ExitCode], ...]] = (
     (InvalidArgument, ExitCode.INVALID_INPUT),
     (ConfigError, ExitCode.INVALID_INPUT),
+    (PluginError, ExitCode.INVALID_INPUT),
     (AuthError, ExitCode.AUTH),
     (Unavailable, ExitCode.UNREACHABLE),
     (NotFound, ExitCode.NOT_FOUND),

@@ -1,10 +1,12 @@
 """The HTTP port: health for orchestrators, status for people and tests.
 
 ``/healthz`` says that the process lives, ``/readyz`` that it takes work, ``/status`` what it holds (numbers over
-all projects, no content, and only with a key where keys are configured).
+all projects, no content, and only with a key where keys are configured). Exporters that send OTLP over HTTP, to the
+port that is theirs by default, are told where to go.
 """
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -13,13 +15,20 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from reflect_otel.capture.limited_log import LimitedLog
 from reflect_otel.errors import AuthError, ConfigError, InvalidArgument
 from reflect_otel.service.auth import Authenticator
 
 _GRACE_SECONDS: Final = 3
+_NO_OTLP: Final = (
+    "OTLP over HTTP is not served; send it by gRPC to the other port (4317 unless configured), "
+    "with OTEL_EXPORTER_OTLP_PROTOCOL=grpc and OTEL_EXPORTER_OTLP_ENDPOINT"
+)
+
+_log: Final = LimitedLog(logging.getLogger(__name__))
 
 
 def build_app(
@@ -49,7 +58,18 @@ def build_app(
             return JSONResponse({"reason": error.reason, "message": str(error)}, status_code=code)
         return JSONResponse(dict(await asyncio.to_thread(read_status)))
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/status", status)])
+    async def otlp(_request: Request) -> PlainTextResponse:
+        _log.warn("otlp", "somebody sends OTLP to the HTTP port: %s", _NO_OTLP)
+        return PlainTextResponse(_NO_OTLP, status_code=404)
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/status", status),
+            Route("/v1/{signal}", otlp, methods=["POST"]),
+        ]
+    )
 
 
 class HttpServer:

@@ -19,6 +19,9 @@ PIPED_WIDTH: Final = 200
 NARROW_WIDTH: Final = 120
 """Below this many columns a table leaves out what can be looked up."""
 
+TINY_WIDTH: Final = 80
+"""Below this many columns it leaves out still more, so that ids and words stay whole."""
+
 
 def printable(text: str, *, keep_lines: bool = False) -> str:
     """Text with everything made visible that could steer a terminal: escape sequences, direction overrides.
@@ -60,12 +63,14 @@ class Column:
         share: 0 = as wide as its widest cell, never cut; else its part of the width that is left.
         number: right-aligned.
         wide_only: left out where the table would have fewer than ``NARROW_WIDTH`` columns.
+        not_tiny: left out where it would have fewer than ``TINY_WIDTH``.
     """
 
     name: str
     share: int = 0
     number: bool = False
     wide_only: bool = False
+    not_tiny: bool = False
 
 
 def build_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, width: int) -> Table:
@@ -76,13 +81,13 @@ def build_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, 
         rows: ``None`` shows as a dash, ``Text`` keeps its style, everything else is escaped.
         width: columns of the terminal.
     """
-    shown = [index for index, column in enumerate(columns) if width >= NARROW_WIDTH or not column.wide_only]
+    shown = [index for index, column in enumerate(columns) if _is_shown(column, width)]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), expand=True)
     for column in (columns[index] for index in shown):
         table.add_column(
             column.name,
             justify="right" if column.number else "left",
-            no_wrap=True,
+            no_wrap=bool(column.share),  # an id that does not fit goes on in the next line: half of one is of no use
             overflow="ellipsis" if column.share else "fold",
             ratio=column.share or None,
         )
@@ -90,6 +95,15 @@ def build_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, 
         cells = [row[index] for index in shown]
         table.add_row(*(cell if isinstance(cell, Text) else build_cell(cell) for cell in cells))
     return table
+
+
+def _is_shown(column: Column, width: int) -> bool:
+    return not (column.wide_only and width < NARROW_WIDTH) and not (column.not_tiny and width < TINY_WIDTH)
+
+
+def build_lesson(reflection: str) -> str:
+    """A lesson as one cell of a table: without the words that most lessons begin with."""
+    return reflection.removeprefix("When the task is like ")
 
 
 def build_cell(value: object) -> Text:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from collector_plugin.commands.connection import Connection
-from collector_plugin.terminal import Column, build_console, build_table, print_json, printable
+from collector_plugin.terminal import Column, build_console, build_lesson, build_table, print_json, printable
 from reflect_otel.errors import DeadlineExceeded, InvalidArgument
 from reflect_otel.model.explanation import Candidate, Explanation, LeftOut
 from reflect_otel.model.memory import RetrievalOptions
@@ -112,5 +112,5 @@ def _build_row(candidate: Candidate) -> Sequence[object]:
         memory.utility,
         memory.uses,
         memory.id,
-        memory.reflection,
+        build_lesson(memory.reflection),
     )

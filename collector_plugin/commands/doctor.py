@@ -38,11 +38,11 @@ def run_doctor(connection: Connection, http_endpoint: str, *, probe: bool, as_js
         lambda: _check_project(connection),
         lambda: _check_http(connection, http_endpoint),
     ]
-    if probe:
-        checks.append(lambda: _check_probe(connection))
     findings: list[Finding] = []
     for check in checks:
         findings += check()
+    if probe and all(finding.ok for finding in findings if finding.check in ("grpc", "project")):
+        findings += _check_probe(connection)
     return print_findings(findings, as_json=as_json)
 
 
@@ -117,11 +117,11 @@ def _check_http(connection: Connection, endpoint: str) -> Iterator[Finding]:
 
 def _check_clock(headers: Mapping[str, str]) -> Iterator[Finding]:
     sent = email.utils.parsedate_to_datetime(headers["date"]).timestamp()
-    skew_seconds = sent - time.time()
+    skew_seconds = sent + 0.5 - time.time()  # the header's seconds are whole, cut off
     far = abs(skew_seconds) > _MAX_SKEW_SECONDS
     yield Finding(
         check="clock",
-        detail=f"{skew_seconds:+.0f} s against this machine",
+        detail=f"{round(skew_seconds):+d} s against this machine",
         value=round(skew_seconds),
         remedy="set both clocks by NTP; runs close and sort by these times" if far else "",
     )
@@ -137,7 +137,7 @@ def _check_status(status: Mapping[str, Any]) -> Iterator[Finding]:
     )
     for name in sorted(status.keys() - {"version", "ready"}):
         remedy = _REMEDIES.get(name, "") if status[name] else ""
-        yield Finding(check=name, detail=str(status[name]), value=status[name], remedy=remedy)
+        yield Finding(check=name, detail=str(status[name]), value=status[name], remedy=remedy, quiet=not status[name])
 
 
 def _check_probe(connection: Connection) -> Iterator[Finding]:

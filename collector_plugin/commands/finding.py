@@ -19,12 +19,14 @@ class Finding:
         detail: what was found, for people.
         remedy: what to do about it; empty when it is as it should be.
         value: what was found, for programs; ``None`` where words say it all.
+        quiet: of no interest to people while nothing has to be done.
     """
 
     check: str
     detail: str
     remedy: str = ""
     value: Any = None
+    quiet: bool = False
 
     @property
     def ok(self) -> bool:
@@ -43,7 +45,7 @@ def print_findings(findings: Sequence[Finding], *, as_json: bool) -> ExitCode:
 
 def _print_lines(findings: Sequence[Finding]) -> None:
     console = build_console()
-    for finding in findings:
+    for finding in (finding for finding in findings if not (finding.ok and finding.quiet)):
         mark = ("ok ", "green") if finding.ok else ("BAD", "bold red")
         line = Text.assemble(mark, f"  {finding.check:<20}  {printable(finding.detail)}")
         console.print(line, soft_wrap=True)

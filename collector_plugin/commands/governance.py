@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from collector_plugin.commands.connection import Connection
-from collector_plugin.terminal import Column, build_console, build_table, count, print_json, printable
+from collector_plugin.terminal import Column, build_console, build_lesson, build_table, count, print_json, printable
 from reflect_otel.model.governance import BlastRadius, MemoryHistory, Quarantine
 from reflect_otel.model.memory import Memory
 
@@ -236,7 +236,8 @@ def _list_some(ids: Sequence[str]) -> str:
 
 def _reached_rows(radius: BlastRadius) -> Iterator[Sequence[object]]:
     rows: list[tuple[int, str, str, str, str]] = [
-        (item.depth, "memory", item.memory.id, item.via, item.memory.reflection) for item in radius.memories
+        (item.depth, "memory", item.memory.id, item.via, build_lesson(item.memory.reflection))
+        for item in radius.memories
     ]
     rows += [(item.depth, "run", item.run_id, item.via, "") for item in radius.runs]
     yield from sorted(rows)

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final
 
 from collector_plugin.commands.connection import Connection
-from collector_plugin.terminal import Column, build_console, build_table, print_json
+from collector_plugin.terminal import Column, build_console, build_lesson, build_table, print_json
 from reflect_otel.client.governance_codec import MemoryWish
 from reflect_otel.model.memory import Memory
 
@@ -54,5 +54,5 @@ def build_memory_row(memory: Memory) -> Sequence[object]:
         memory.utility,
         passed,
         memory.created_from,
-        memory.reflection,
+        build_lesson(memory.reflection),
     )

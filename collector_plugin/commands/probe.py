@@ -33,10 +33,9 @@ def run_probe(connection: Connection) -> str:
     with connection.open() as client:
         trace = client.wait_for_trace(trace_id, wait_timeout=_WAIT_SECONDS)
         readable_seconds = time.monotonic() - began
-        reviewed = client.review_trace(trace.id, result="pass", source="code", name="doctor")
-        client.delete_traces([trace.id])
-    kept = f"; memory {reviewed.created_memory_id} stays" if reviewed.created_memory_id else ""
-    return f"sent, read back after {readable_seconds:.1f} s, reviewed, deleted{kept}"
+        client.review_trace(trace.id, result="pass", source="code", name="doctor")
+        client.delete_traces([trace.id], with_memories=True)
+    return f"sent, read back after {readable_seconds:.1f} s, reviewed, deleted"
 
 
 def _build_span() -> SpanRecord:

@@ -34,11 +34,14 @@ _COLUMNS: Final = (
     Column("model", share=1, wide_only=True),
     Column("task", share=2),
     Column("answer", share=2),
-    Column("steps", number=True),
+    Column("steps", number=True, not_tiny=True),
     Column("tools", number=True, wide_only=True),
-    Column("errors", number=True),
+    Column("errors", number=True, not_tiny=True),
     Column("tokens", number=True, wide_only=True),
 )
+
+_MOST_LINES_TOLD: Final = 3
+"""Lines of a file that cannot be read; a file of another kind has nothing else."""
 
 
 def run_read(paths: Sequence[Path], *, json_output: bool, by: Literal["run", "session"] = "run") -> int:
@@ -73,16 +76,27 @@ def _read_telemetry(paths: Iterable[Path]) -> Telemetry:
     telemetry = Telemetry()
     for path in paths:
         try:
-            for found in iter_file(path):
-                if isinstance(found, InvalidArgument):
-                    _complain(str(found))
-                else:
-                    telemetry.extend(found)
+            _complain_of_lines(path, [found for found in iter_file(path) if not _take(telemetry, found)])
         except OSError as error:
             _complain(f"{path}: {error.strerror or error}; check the path and its permissions")
     for rejected in (*telemetry.rejected_spans, *telemetry.rejected_logs):
         _complain(f"left out record {rejected.position} of its request: {rejected.reason}")
     return telemetry
+
+
+def _take(telemetry: Telemetry, found: Telemetry | InvalidArgument) -> bool:
+    if isinstance(found, InvalidArgument):
+        return False
+    telemetry.extend(found)
+    return True
+
+
+def _complain_of_lines(path: Path, unreadable: Sequence[object]) -> None:
+    for problem in unreadable[:_MOST_LINES_TOLD]:
+        _complain(str(problem))
+    more = len(unreadable) - _MOST_LINES_TOLD
+    if more > 0:
+        _complain(f"{path}: {more:,} more lines like these; a file of OTLP/JSON has one export request a line")
 
 
 def _read(run: Run) -> Trajectory:

@@ -25,9 +25,9 @@ RUN_COLUMNS: Final = (
     Column("task", share=3),
     Column("agent", share=1, wide_only=True),
     Column("model", share=1, wide_only=True),
-    Column("steps", number=True),
+    Column("steps", number=True, not_tiny=True),
     Column("tools", number=True, wide_only=True),
-    Column("errors", number=True),
+    Column("errors", number=True, not_tiny=True),
     Column("tokens", number=True, wide_only=True),
     Column("result"),
 )
@@ -47,7 +47,9 @@ def run_runs(
         print_json(*traces)
         return
     print_runs(traces)
-    if not traces:
+    if not traces and (status or agent or session):
+        print("No such runs.", file=sys.stderr)
+    elif not traces:
         print(
             "No runs. Send some: point an OTLP exporter at the service, or try `reflect-otel demo`.", file=sys.stderr
         )

@@ -19,7 +19,7 @@ from rich.text import Text
 from collector_plugin.demo.outcomes import Outcome
 from collector_plugin.demo.plan import Plan
 from collector_plugin.otlp.json_format import Telemetry
-from collector_plugin.terminal import Column, build_console, build_table, build_verdict, printable
+from collector_plugin.terminal import Column, build_console, build_lesson, build_table, build_verdict, printable
 from reflect_otel.model.memory import AugmentedTask, Memory
 from reflect_otel.model.trace import Trace
 
@@ -253,5 +253,5 @@ def _movement_cells(movement: Movement) -> Sequence[object]:
         Text(arrow, style=style),
         f"{memory.passes} of {memory.uses}",
         memory.kind.value,
-        memory.reflection,
+        build_lesson(memory.reflection),
     )

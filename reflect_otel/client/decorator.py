@@ -12,6 +12,7 @@ from reflect_otel.client.trace_context import TraceContext, TraceResult
 from reflect_otel.client.traced_function import TracedFunction
 from reflect_otel.client.traced_run import TraceOptions
 from reflect_otel.client.tracing import RunRecorder
+from reflect_otel.errors import InvalidArgument
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -142,7 +143,12 @@ def reflect_trace(
         agent: name of the agent; else the function's name.
         session_id: conversation that the runs are turns of, at most 200 characters; or a function of the call's
             arguments that gives it.
+
+    Raises:
+        InvalidArgument: without a client, as with a bare ``@reflect_trace``, or for a wrong argument.
     """
+    if not hasattr(client, "recorder"):
+        raise InvalidArgument("reflect_trace needs a client: @reflect_trace(ReflectClient())", field="client")
     options = TraceOptions(
         retrieval=requests.build_retrieval_options(
             limit, lambda_, similarity_threshold, metadata_filter, mmr_lambda, max_injected

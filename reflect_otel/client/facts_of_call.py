@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from reflect_otel.capture.limited_log import LimitedLog
 from reflect_otel.client.requests import build_session_id
+from reflect_otel.errors import InvalidArgument
 
 _log: Final = LimitedLog(logging.getLogger(__name__))
 
@@ -31,6 +32,22 @@ def without_context(signature: inspect.Signature, receivers: int) -> inspect.Sig
     if len(parameters) > receivers and parameters[receivers].kind is not inspect.Parameter.VAR_POSITIONAL:
         del parameters[receivers]
     return signature.replace(parameters=parameters)
+
+
+def require_place_for_context(function: Callable[..., Any], signature: inspect.Signature, receivers: int) -> None:
+    """Refuse a function that cannot be called with a ``TraceContext`` as its first argument.
+
+    Raises:
+        InvalidArgument: it has no parameter that takes one.
+    """
+    for parameter in list(signature.parameters.values())[receivers:]:
+        if parameter.kind not in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD):
+            return
+    name = getattr(function, "__name__", type(function).__name__)
+    raise InvalidArgument(
+        f"{name} has no parameter for the TraceContext; make it the first one, or decorate with inject_context=False",
+        field="inject_context",
+    )
 
 
 class FactsOfCall:
@@ -63,7 +80,13 @@ class FactsOfCall:
         try:
             return str(self._find_task(args, kwargs)) or self._name
         except Exception as error:  # noqa: BLE001 - arguments and task functions are the host's; the call goes on
-            _log.warn("task", "The task of %s could not be read from its arguments: %r", self._name, error)
+            _log.warn(
+                "task",
+                "The task of %s could not be read from its arguments (its first parameter takes the TraceContext, "
+                "unless inject_context=False): %r",
+                self._name,
+                error,
+            )
             return self._name
 
     def read_session_id(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:

@@ -112,7 +112,8 @@ class MemoryCalls(ServiceCalls):
 
     def get_memory(self, memory_id: str) -> Memory:
         """One memory."""
-        return codec.read_memory(self._call("GetMemory", wire.GetMemoryRequest(memory_id=memory_id)).memory)
+        request = wire.GetMemoryRequest(memory_id=codec.build_text(memory_id, "memory_id"))
+        return codec.read_memory(self._call("GetMemory", request).memory)
 
     def list_memories(self, **only: Unpack[MemoryWish]) -> list[Memory]:
         """Every memory that passes the filter, newest first.

@@ -58,7 +58,7 @@ def _with_remedy(code: grpc.StatusCode, text: str, target: str, *, from_service:
                 f"or set REFLECT_ENDPOINT ({text})"
             )
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return f"{target} did not answer in time; raise the timeout, or see the service's log"
+            return f"{target} did not answer in time; see `reflect-otel doctor`, and raise the timeout if it is up"
         case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
             return (
                 f"{target} refuses the credential; set api_key or REFLECT_API_KEY to a key of this project ({text})"

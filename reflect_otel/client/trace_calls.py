@@ -173,7 +173,8 @@ class TraceCalls(ServiceCalls):
 
     def get_trace(self, trace_id: str) -> Trace:
         """One run with its conversation, by run id or W3C trace id."""
-        return codec.read_trace(self._call("GetTrace", wire.GetTraceRequest(trace_id=trace_id)).trace)
+        request = wire.GetTraceRequest(trace_id=codec.build_text(trace_id, "trace_id"))
+        return codec.read_trace(self._call("GetTrace", request).trace)
 
     def list_traces(
         self, *, review_status: str | None = None, agent: str | None = None, session_id: str | None = None

@@ -7,7 +7,13 @@ from dataclasses import replace
 from functools import partial, wraps
 from typing import Any
 
-from reflect_otel.client.facts_of_call import FactsOfCall, find_receivers, read_signature, without_context
+from reflect_otel.client.facts_of_call import (
+    FactsOfCall,
+    find_receivers,
+    read_signature,
+    require_place_for_context,
+    without_context,
+)
 from reflect_otel.client.returned import StreamedText, take_returned
 from reflect_otel.client.traced_run import TracedRun, TraceOptions
 from reflect_otel.client.tracing import RunRecorder, close_async, open_async
@@ -23,6 +29,9 @@ class TracedFunction:
         session_id: the conversation, a function of the arguments, or ``None``.
         options: of every run.
         inject_context: whether the function takes a ``TraceContext``.
+
+    Raises:
+        InvalidArgument: when it should take one and has no parameter for it.
     """
 
     def __init__(
@@ -41,6 +50,7 @@ class TracedFunction:
         signature = read_signature(function)
         self._receivers = find_receivers(signature)
         if inject_context and signature is not None:
+            require_place_for_context(function, signature, self._receivers)
             signature = without_context(signature, self._receivers)
         self._signature = signature
         self._facts = FactsOfCall(function, self._signature, self._receivers, task, session_id)

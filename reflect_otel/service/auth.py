@@ -103,7 +103,7 @@ class Authenticator:
             return _unauthenticated_caller(pairs)
         presented = list(_presented_keys(pairs))
         if not presented:
-            raise AuthError("this service needs an API key: send it as 'authorization: Bearer KEY' or 'x-api-key'")
+            raise AuthError("this service needs an API key: set REFLECT_API_KEY, or send 'authorization: Bearer KEY'")
         for key in presented:
             project_id = self._find_project(key)
             if project_id is not None:

@@ -57,7 +57,7 @@ class RunLookup:
             detail = self._store.find_run(project_id, identifier)
         if detail is None:
             raise NotFound(
-                f"no run {identifier!r} in this project; use the id that CreateTrace returned, or a W3C trace id",
+                f"no run {identifier!r} in this project; use an id that `reflect-otel runs` lists, or a W3C trace id",
                 field="trace_id",
                 resource_type="run",
                 resource_name=identifier,

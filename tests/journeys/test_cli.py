@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -160,13 +162,35 @@ def test_a_missing_or_wrong_key_is_exit_code_4(start_service, tmp_path):
     assert reflect_otel(service.url, "runs", "--api-key", KEY).returncode == 0
 
 
-def test_doctor_finds_an_open_way_and_the_probe_leaves_no_run(service, client):
+def test_doctor_finds_an_open_way_and_the_probe_leaves_nothing(service, client):
     done = reflect_otel(service.url, "doctor", "--probe", "--json", "--http-endpoint", service.http_url)
     findings = {finding["check"]: finding for finding in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 0, done.stdout
     assert all(finding["ok"] for finding in findings.values())
     assert {"grpc", "project", "http", "clock", "version", "spans", "probe"} <= findings.keys()
-    assert client.list_traces() == []
+    assert (client.list_traces(), client.list_memories()) == ([], [])
+
+
+def test_doctor_tells_people_only_what_there_is_to_tell(service):
+    done = reflect_otel(service.url, "doctor", "--http-endpoint", service.http_url)
+    assert "learning_parked" not in done.stdout
+    assert "embedder" in done.stdout
+    assert "+0 s against this machine" in done.stdout
+    assert len(done.stdout.splitlines()) < 12
+
+
+def test_a_filter_that_nothing_passes_is_not_taken_for_an_empty_service(service):
+    assert "No such runs." in reflect_otel(service.url, "runs", "--agent", "nobody").stderr
+    assert "Send some" in reflect_otel(service.url, "runs").stderr
+
+
+def test_an_exporter_that_speaks_http_is_told_where_to_go(service):
+    request = urllib.request.Request(f"{service.http_url}/v1/traces", data=b"", method="POST")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    with refused.value as answer:
+        assert (answer.code, b"OTEL_EXPORTER_OTLP_PROTOCOL=grpc" in answer.read()) == (404, True)
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL=grpc" in service.log.read_text()
 
 
 def test_doctor_counts_what_a_stopped_service_left(service, sender):

@@ -1,5 +1,6 @@
 """The command line by itself: help, errors as exit codes, what it prints of untrusted text."""
 
+import io
 import json
 import socket
 import subprocess
@@ -8,10 +9,13 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from collector_plugin.commands.memories import MEMORY_COLUMNS, build_memory_row
+from collector_plugin.commands.runs import RUN_COLUMNS
 from collector_plugin.commands.serve import read_api_key_file
 from collector_plugin.settings import join_address, split_address
-from collector_plugin.terminal import print_json, printable
+from collector_plugin.terminal import build_table, print_json, printable
 from reflect_otel.errors import ConfigError
 from reflect_otel.model.memory import Memory, MemoryKind
 
@@ -80,6 +84,45 @@ def test_examples_in_the_help_can_be_pasted_into_a_shell(command):
     assert parsed.returncode == 0, parsed.stderr
 
 
+@pytest.mark.parametrize("command", [[], ["memories"], ["settings"], ["models"]])
+def test_the_list_of_commands_says_what_each_does_within_80_columns(command):
+    commands = reflect_otel(*command, "--help", COLUMNS="80").stdout.partition("Commands:")[2].partition("Ex")[0]
+    assert commands.strip()
+    assert "..." not in commands
+
+
+def test_ctrl_c_while_the_command_is_still_loading_ends_it_without_a_word(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    done = reflect_otel("runs", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_a_table_never_loses_a_part_of_an_id(width):
+    run_id = "7e2ff6e8-bf10-4b13-bff1-6cf2e18d1a3d"
+    row = (run_id, "Cancel the flight", "support", "gpt", 12, 3, 1, 6000, "pending")
+    console = Console(width=width, file=io.StringIO())
+    console.print(build_table(RUN_COLUMNS, [row], width=width))
+    shown = "".join(line[:36].split()[0] for line in console.file.getvalue().splitlines()[1:])
+    assert shown.startswith(run_id)
+
+
+def test_lessons_in_a_table_begin_where_they_differ():
+    memory = Memory(
+        id="mem-1", task="t", reflection="When the task is like “Refund”: ask first.", kind=MemoryKind.PITFALL
+    )
+    row = dict(zip((column.name for column in MEMORY_COLUMNS), build_memory_row(memory), strict=True))
+    assert row["lesson"] == "“Refund”: ask first."
+
+
+def test_a_file_of_another_kind_is_told_in_a_few_lines(tmp_path):
+    (tmp_path / "notes.txt").write_text("not telemetry\n" * 1000)
+    done = reflect_otel("read", str(tmp_path / "notes.txt"))
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 4
+    assert "997 more lines like these" in done.stderr
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:4317", "localhost:0", "[::1]:4317"])
 def test_an_address_is_shown_as_it_may_be_given(address):
     assert join_address(*split_address(address)) == address
@@ -102,6 +145,7 @@ def test_version_is_printed():
         (["serve", "--grpc-address", "0.0.0.0:4317", "--data-dir", "never-made"], 3),
         (["serve", "--api-key-file", "no-such-file"], 3),
         (["serve", "--telemetry"], 3),
+        (["serve", "--embedder", "no-such-embedder", "--data-dir", "/dev/null/never-made"], 3),
     ],
 )
 def test_wrong_input_is_refused_in_one_line_before_anything_is_sent(arguments, code):

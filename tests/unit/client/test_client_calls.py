@@ -202,6 +202,8 @@ def test_memories_written_by_hand_come_back_as_stored(service, client):
         ("review_status", lambda c: c.list_traces(review_status="open")),
         ("kind", lambda c: c.create_memory("t", "r", kind="tip")),
         ("task", lambda c: c.augment_with_memories(task=7)),
+        ("memory_id", lambda c: c.get_memory(7)),
+        ("trace_id", lambda c: c.get_trace(7)),
         ("", lambda c: c.query_memories("t", limit="many")),
     ],
 )

@@ -493,3 +493,22 @@ def test_options_that_the_service_refuses_raise_before_the_agent_begins(service,
         pytest.fail("the agent ran")
     with pytest.raises(InvalidArgument):
         reflect_trace(client, limit=0)(lambda ctx, task: pytest.fail("the agent ran"))("task")
+
+
+def test_a_decorator_without_its_client_is_refused_at_once():
+    with pytest.raises(InvalidArgument, match=r"@reflect_trace\(ReflectClient\(\)\)"):
+
+        @reflect_trace
+        def answer(ctx, question):
+            return question
+
+
+def test_a_function_without_a_place_for_the_context_is_refused_at_once():
+    with ReflectClient(f"http://127.0.0.1:{free_port()}") as client:
+        with pytest.raises(InvalidArgument, match="inject_context=False"):
+
+            @reflect_trace(client)
+            def answer():
+                return "42"
+
+        assert reflect_trace(client, inject_context=False)(lambda: "42")
