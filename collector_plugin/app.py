@@ -27,6 +27,9 @@ from reflect_otel.service.servicer import SERVICE_NAME
 
 _HANDLER_THREADS: Final = MAX_WAITERS + 32
 """Each waiter of WaitTrace keeps a thread; the rest is for everyone else."""
+_EXPORT_THREADS: Final = 32
+"""Apart from the others, so that telemetry is acknowledged whatever callers wait for."""
+_SLOW_CALL_THREADS: Final = 32
 _LAST_TELEMETRY_SECONDS: Final = 2.0
 _SERVICES: Final = (SERVICE_NAME, TRACE_SERVICE, LOGS_SERVICE, METRICS_SERVICE)
 
@@ -49,6 +52,8 @@ class Service:
         authenticator = Authenticator(read_api_keys(options.api_keys))
         self._engine = Engine(options.engine)
         self._health = health.HealthServicer()
+        self._exports = futures.ThreadPoolExecutor(_EXPORT_THREADS, thread_name_prefix="reflect-export")
+        self._slow_calls = futures.ThreadPoolExecutor(_SLOW_CALL_THREADS, thread_name_prefix="reflect-slow")
         try:
             self._grpc, self.grpc_address = self._build_grpc(options.grpc_address, authenticator)
             host, port = split_address(options.http_address)
@@ -72,6 +77,8 @@ class Service:
         self._health.enter_graceful_shutdown()
         self._engine.watch.close()
         self._grpc.stop(self._shutdown_seconds / 2).wait()
+        for threads in (self._exports, self._slow_calls):
+            threads.shutdown(wait=False, cancel_futures=True)
         self._engine.stop(self._shutdown_seconds / 2)
         self._http.stop()
 
@@ -86,8 +93,10 @@ class Service:
         )
         server.add_generic_rpc_handlers(
             (
-                OtlpHandler(OtlpReceiver(self._engine.pipeline, self._engine.telemetry), authenticator),
-                build_service_handler(self._engine.operations, authenticator),
+                OtlpHandler(
+                    OtlpReceiver(self._engine.pipeline, self._engine.telemetry), authenticator, self._exports
+                ),
+                build_service_handler(self._engine.operations, authenticator, self._slow_calls),
             )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

@@ -4,6 +4,7 @@ An unreadable request is INVALID_ARGUMENT and not retried, a full disk is UNAVAI
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import grpc
@@ -12,6 +13,7 @@ from google.protobuf.message import Message
 from collector_plugin.otlp_receiver import OtlpReceiver
 from reflect_otel.errors import ReflectError
 from reflect_otel.service.auth import Authenticator, Caller
+from reflect_otel.service.grpc_handler import run_in
 from reflect_otel.service.status import abort
 
 TRACE_SERVICE: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
@@ -20,22 +22,32 @@ METRICS_SERVICE: Final = "opentelemetry.proto.collector.metrics.v1.MetricsServic
 
 
 class OtlpHandler(grpc.GenericRpcHandler):
-    """The three OTLP services as a gRPC handler that hands over raw bytes."""
+    """The three OTLP services as a gRPC handler that hands over raw bytes.
 
-    def __init__(self, receiver: OtlpReceiver, authenticator: Authenticator) -> None:
+    Args:
+        receiver: takes what arrives.
+        authenticator: tells whose it is.
+        threads: where exports are taken in.
+    """
+
+    def __init__(self, receiver: OtlpReceiver, authenticator: Authenticator, threads: ThreadPoolExecutor) -> None:
         exports: dict[str, Callable[[bytes, Caller], Message]] = {
             TRACE_SERVICE: receiver.export_traces,
             LOGS_SERVICE: receiver.export_logs,
             METRICS_SERVICE: receiver.export_metrics,
         }
-        self._methods = {f"/{name}/Export": _build_method(export, authenticator) for name, export in exports.items()}
+        self._methods = {
+            f"/{name}/Export": _build_method(export, authenticator, threads) for name, export in exports.items()
+        }
 
     def service(self, handler_call_details: Any) -> Any:
         """The method for a call's path, or ``None``."""
         return self._methods.get(handler_call_details.method)
 
 
-def _build_method(export: Callable[[bytes, Caller], Message], authenticator: Authenticator) -> Any:
+def _build_method(
+    export: Callable[[bytes, Caller], Message], authenticator: Authenticator, threads: ThreadPoolExecutor
+) -> Any:
     def handle(body: bytes, context: Any) -> Message:
         try:
             return export(body, authenticator.authenticate(context.invocation_metadata()))
@@ -43,6 +55,7 @@ def _build_method(export: Callable[[bytes, Caller], Message], authenticator: Aut
             abort(context, error)
             raise
 
+    run_in(threads, handle)
     return grpc.unary_unary_rpc_method_handler(
         handle, response_serializer=lambda message: message.SerializeToString()
     )

@@ -5,6 +5,7 @@ here and not by gRPC, so that malformed bytes get a proper answer.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import grpc
@@ -24,27 +25,53 @@ from reflect_otel.service.status import abort
 _ANSWER_SHARE: Final = 0.95
 """Share of the caller's time that may be waited away, so that the answer still reaches it over the network."""
 
+_SLOW_METHODS: Final = frozenset({"ReviewTrace", "WithdrawReview", "CreateMemory", "QueryMemories"})
+"""What may wait for learning or an embedder, as long as the caller does, without a limit to how many call."""
+
 _LONGEST_DEADLINE_SECONDS: Final = 24 * 3600.0
 
 
-def build_service_handler(operations: Operations, authenticator: Authenticator) -> grpc.GenericRpcHandler:
+def build_service_handler(
+    operations: Operations, authenticator: Authenticator, slow_calls: ThreadPoolExecutor | None = None
+) -> grpc.GenericRpcHandler:
     """Every RPC of the descriptor as one handler for ``grpc.Server.add_generic_rpc_handlers``.
 
     A WaitTrace keeps one handler thread busy, so the server needs more threads than ``RunWatch`` admits waiters.
+
+    Args:
+        operations: the use cases.
+        authenticator: tells whose call it is.
+        slow_calls: runs what may wait for learning or an embedder; ``None`` = the server's own threads.
 
     Raises:
         KeyError: the descriptor has an RPC without a method.
     """
     methods = ReflectServicer(operations).methods
     handlers = {
-        descriptor.name: _build_handler(descriptor, methods[descriptor.name], authenticator)
+        descriptor.name: _build_handler(
+            descriptor,
+            methods[descriptor.name],
+            authenticator,
+            slow_calls if descriptor.name in _SLOW_METHODS else None,
+        )
         for descriptor in SERVICE.methods
     }
     return grpc.method_handlers_generic_handler(SERVICE_NAME, handlers)
 
 
+def run_in(threads: ThreadPoolExecutor, behaviour: Callable[..., Any]) -> None:
+    """Let gRPC run a handler in these threads: those who wait in others cannot keep it waiting.
+
+    By the attribute that grpcio's server looks for, ``experimental_thread_pool``.
+    """
+    vars(behaviour)["experimental_thread_pool"] = threads
+
+
 def _build_handler(
-    descriptor: MethodDescriptor, method: Callable[[Call, Any], Any], authenticator: Authenticator
+    descriptor: MethodDescriptor,
+    method: Callable[[Call, Any], Any],
+    authenticator: Authenticator,
+    threads: ThreadPoolExecutor | None,
 ) -> "grpc.RpcMethodHandler[Any, Any]":
     build_request = GetMessageClass(descriptor.input_type)
 
@@ -64,6 +91,8 @@ def _build_handler(
 
     if descriptor.server_streaming:
         return grpc.unary_stream_rpc_method_handler(stream, response_serializer=_serialize)
+    if threads is not None:
+        run_in(threads, answer)
     return grpc.unary_unary_rpc_method_handler(answer, response_serializer=_serialize)
 
 

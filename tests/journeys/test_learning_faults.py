@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import pytest
 
 from collector_plugin.engine import Engine
@@ -14,6 +15,7 @@ from collector_plugin.settings import EngineOptions
 from reflect_otel import FailedPrecondition, IngestFailed, ReflectClient, Unavailable
 from reflect_otel.errors import DeadlineExceeded
 from reflect_otel.model.memory import RetrievalOptions
+from reflect_otel.wire.v1 import reflect_pb2 as wire
 from tests.scripted_embeddings import ScriptedEmbeddings
 from tests.scripted_llm import HANG_UP, ScriptedLLM, error, held, text
 
@@ -23,6 +25,7 @@ from .telemetry import OtlpSender, agent_run, trace_request
 
 TASK = "Refund the damaged coffee order"
 QUEUED = 150
+REVIEWERS = 120
 CHAT = [{"role": "user", "content": TASK}, {"role": "assistant", "content": "Done."}]
 GARBAGE = "<<garbage-canary>>"
 
@@ -288,6 +291,29 @@ def test_l7_a_service_that_stands_still_costs_an_agent_its_deadline_and_nothing_
         assert [(found.augmented_task, found.degraded, found.memories) for found in stopped] == [(TASK, True, ())] * 5
         assert seconds < 5 * 0.3 + 2.0
         wait_for(lambda: client.augment_with_memories(TASK).memories, bool)
+
+
+def test_l7_agents_do_not_wait_behind_any_number_of_reviewers(start):
+    """More callers than the server has threads wait for learning, which waits for a model."""
+    free = threading.Event()
+    with ScriptedLLM(lambda request: held(free, lesson(request))) as llm:
+        service = start(llm, "--model-timeout-seconds", "60")
+        with client_of(service) as client, grpc.insecure_channel(service.grpc_address) as channel:
+            client.create_memory(TASK, "Ask for a photo first.")
+            run_id = client.create_trace(task=TASK, trajectory=CHAT, final_response="Done.").id
+            review = channel.unary_unary("/reflect.v1.ReflectService/ReviewTrace")
+            calls = []
+            for number in range(REVIEWERS):
+                verdict = wire.Review(result=wire.REVIEW_RESULT_FAIL, identifier=f"reviewer {number}")
+                request = wire.ReviewTraceRequest(trace_id=run_id, review=verdict)
+                calls.append(review.future(request.SerializeToString(), timeout=60))
+            wait_for(lambda: len(client.get_trace(run_id).reviews), lambda count: count >= 20)
+            try:
+                send(service, task="Book a table")
+                assert client.augment_with_memories(TASK).memories
+            finally:
+                free.set()
+            assert all(call.result() for call in calls)
 
 
 def test_l7_an_augmentation_does_not_wait_for_the_database(tmp_path):
