@@ -60,7 +60,8 @@ class TelemetryStore(Protocol):
         """Store a batch and move the journal offset to ``batch.journal_offset`` in the same transaction.
 
         A review signal whose run is not known yet is kept and attached when the run appears. A new or changed
-        review queues a learning job, a repeated one does nothing. ``runs`` rows are upserted.
+        review queues a learning job; a repeated one does nothing, nor does one that a newer word of its key has
+        overtaken. ``runs`` rows are upserted.
         """
 
     def journal_offset(self) -> int:

@@ -10,6 +10,19 @@ ReviewKey: TypeAlias = tuple[str, str, str]
 """Identity of a review within its run: (name, source, identifier)."""
 
 
+def is_overtaken(said_ns: int, newest_ns: int) -> bool:
+    """Whether a newer word of the same key has overtaken what telemetry says, which may come twice, late, unordered.
+
+    What was said without a time (0) counts as new.
+    """
+    return 0 < said_ns < newest_ns
+
+
+def find_change_time(said_ns: int, newest_ns: int) -> int:
+    """The time of a word that takes the place of the newest one; later than that, whatever the clocks of both say."""
+    return max(said_ns, newest_ns + 1)
+
+
 def build_unknown_review(run_id: str, key: ReviewKey, standing: Sequence[Review]) -> NotFound:
     """The error for a key under which the run has never had a review; names those that stand."""
     known = "; ".join(map(_describe, (review.key for review in standing))) or "none"

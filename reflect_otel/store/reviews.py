@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from reflect_otel.model.review import Review, ReviewResult, ReviewSignal, ReviewSource
-from reflect_otel.model.review_keys import ReviewKey
+from reflect_otel.model.review_keys import ReviewKey, find_change_time, is_overtaken
 from reflect_otel.model.run_ids import read_run_id
 from reflect_otel.ports import Clock
 from reflect_otel.store.columns import storable_text
@@ -26,6 +26,13 @@ class WaitingReview:
     ordinal: int = 0
 
 
+class _Word(NamedTuple):
+    """A review with the time of the newest word of its key."""
+
+    review: Review
+    changed_ns: int
+
+
 def write_signal(
     session: Session,
     project_id: str,
@@ -36,13 +43,17 @@ def write_signal(
 ) -> bool:
     """What telemetry says of a run; False when it changes nothing.
 
-    Telemetry may be repeated: no word of a key that is older than its withdrawal's newest one brings it back.
+    Telemetry may be repeated: a word that is older than the newest one of its key changes nothing, nor does one as
+    old as that bring back what was withdrawn. A word without a time counts as new.
     """
     review = _storable_review(signal.review)
+    known = _find_words(session, project_id, run_id, review.key)
+    standing, tombstone = known.get(False), known.get(True)
+    if standing is not None and is_overtaken(review.created_ns, standing.changed_ns):
+        return False
     if signal.withdrawn:
         return write_withdrawal(session, project_id, run_id, review.key, clock)
-    tombstone = session.fetch("find_withdrawn_review", **_key_values(project_id, run_id, review.key))
-    if tombstone and review.created_ns <= tombstone[0][0]:
+    if tombstone is not None and review.created_ns <= tombstone.changed_ns:
         return False
     return write_review(session, project_id, run_id, review, clock, next_ordinal)
 
@@ -67,21 +78,27 @@ def write_review(
 ) -> bool:
     """Upsert by key and queue a learning job; False when the review says what is stored already."""
     review = _storable_review(review)
-    key = _key_values(project_id, run_id, review.key)
-    words = {withdrawn: _read_review(tuple(row)) for withdrawn, *row in session.fetch("find_review", **key)}
+    words = _find_words(session, project_id, run_id, review.key)
     known = words.get(False)
-    if known is not None and replace(review, created_ns=known.created_ns) == known:
+    if known is not None and replace(review, created_ns=known.review.created_ns) == known.review:
         return False
-    values = _review_values(review) | {"changed_ns": review.created_ns}
+    changed_ns = review.created_ns if known is None else find_change_time(review.created_ns, known.changed_ns)
+    values = _review_values(review) | {"changed_ns": changed_ns}
     if known is None:
         if words:
-            session.execute("delete_withdrawn_review", **key)
+            session.execute("delete_withdrawn_review", **_key_values(project_id, run_id, review.key))
         session.execute("insert_review", project_id=project_id, run_id=run_id, ordinal=next_ordinal(), **values)
     else:
         del values["created_ns"]  # the place in the order of learning is that of the first verdict
         session.execute("update_review", project_id=project_id, run_id=run_id, **values)
     _queue_job(session, project_id, run_id, clock())
     return True
+
+
+def _find_words(session: Session, project_id: str, run_id: str, key: ReviewKey) -> dict[bool, _Word]:
+    """What is known of the key, by whether it is withdrawn."""
+    rows = session.fetch("find_review", **_key_values(project_id, run_id, key))
+    return {withdrawn: _Word(_read_review(tuple(row)), changed_ns) for withdrawn, changed_ns, *row in rows}
 
 
 def find_reviews(session: Session, project_id: str, run_ids: Sequence[str]) -> dict[str, list[Review]]:

@@ -10,7 +10,7 @@ from reflect_otel.model.memory import Memory, MemoryStatus, UtilityEvent
 from reflect_otel.model.model_call import CallPurpose
 from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.model.review import Review, ReviewSignal
-from reflect_otel.model.review_keys import ReviewKey, build_unknown_review
+from reflect_otel.model.review_keys import ReviewKey, build_unknown_review, find_change_time, is_overtaken
 from reflect_otel.model.spans import LogRecord, Run, RunState, SpanRecord
 from reflect_otel.model.trace import RunRecord
 from reflect_otel.model.trajectory import Trajectory
@@ -354,6 +354,8 @@ class InMemoryStore(InMemoryModelCalls, InMemoryGovernance, InMemoryProjects):
         entry = self._find_entry(project_id, self._target(project_id, signal))
         if entry is None:
             return False
+        if is_overtaken(signal.review.created_ns, entry.changed_ns.get(signal.review.key, 0)):
+            return True
         if signal.withdrawn:
             self._withdraw(entry, signal.review.key)
         elif signal.review.created_ns > entry.withdrawn.get(signal.review.key, -1):
@@ -397,6 +399,7 @@ class InMemoryStore(InMemoryModelCalls, InMemoryGovernance, InMemoryProjects):
         known = entry.reviews.get(review.key)
         changed_ns = review.created_ns
         if known is not None:
+            changed_ns = find_change_time(changed_ns, entry.changed_ns[review.key])
             review = replace(review, created_ns=known.created_ns)
             if known == review:
                 return False
@@ -409,7 +412,7 @@ class InMemoryStore(InMemoryModelCalls, InMemoryGovernance, InMemoryProjects):
     def _withdraw(self, entry: RunEntry, key: ReviewKey) -> bool:
         if entry.reviews.pop(key, None) is None:
             return False
-        entry.withdrawn[key] = entry.changed_ns[key]
+        entry.withdrawn[key] = entry.changed_ns.pop(key)
         entry.queue(next(self._order))
         return True
 

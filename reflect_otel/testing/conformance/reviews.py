@@ -164,6 +164,26 @@ class ReviewConformance(StoreCase):
         store.write_telemetry(build_batch(at + 4, signals=[later]))
         assert _reviews(store, "r") == (later.review,)
 
+    @pytest.mark.parametrize("by_call", [True, False], ids=["changed by a call", "changed by telemetry"])
+    @pytest.mark.parametrize("first", ["given", "withdrawn"])
+    def test_what_is_sent_again_does_not_undo_a_newer_word(self, store: Store, first: str, by_call: bool) -> None:
+        """A verdict that was changed stays so; one given anew is not withdrawn again, wherever the clocks stand."""
+        write_run(store, "r")
+        given = ReviewSignal(review=build_review(created_ns=50), run_id="r")
+        sent = [given]
+        if first == "withdrawn":
+            sent.append(replace(given, review=build_review(created_ns=60), withdrawn=True))
+        store.write_telemetry(build_batch(store.journal_offset() + 1, signals=sent))
+        if by_call:
+            store.write_review(PROJECT, "r", build_review(_FAIL, created_ns=40 if first == "given" else 70))
+        else:
+            changed = replace(given, review=build_review(_FAIL, created_ns=70))
+            store.write_telemetry(build_batch(store.journal_offset() + 1, signals=[changed]))
+        _learn(store)
+        store.write_telemetry(build_batch(store.journal_offset() + 1, signals=sent))
+        assert [review.result for review in _reviews(store, "r")] == [_FAIL]
+        assert claim(store) is None
+
     def test_a_withdrawal_follows_a_run_that_gets_a_name(self, store: Store) -> None:
         """What telemetry repeats of it changes nothing under the new name either; a later word does."""
         write_run(store)
