@@ -17,6 +17,7 @@ from reflect_otel.model.trace import IngestStatus, Trace, TraceDraft
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _EXACT_INTEGER: Final = 2**53
+_SECOND_NS: Final = 1_000_000_000
 _MAX_INT32: Final = 2**31 - 1
 _MAX_INT64: Final = 2**63 - 1
 
@@ -135,8 +136,13 @@ def read_draft(request: wire.CreateTraceRequest, trace_id: bytes | None) -> Trac
 
 def read_moment(moment: Timestamp) -> int:
     """Unix nanoseconds; 0 for a time that is not set, lies before 1970 or after OTLP's last."""
-    moment_ns = moment.ToNanoseconds()
+    moment_ns = read_nanoseconds(moment)
     return moment_ns if 0 < moment_ns <= _MAX_INT64 else 0
+
+
+def read_nanoseconds(moment: Timestamp) -> int:
+    """Unix nanoseconds of any two numbers, also of those that are no valid time."""
+    return int(moment.seconds) * _SECOND_NS + int(moment.nanos)
 
 
 def read_choice(number: int, numbers: Mapping[_Choice, int], field: str) -> _Choice:

@@ -57,10 +57,10 @@ def _read_bound(origin: wire.Origin, field: str) -> int:
     """Unix nanoseconds; 0 when not given, which a time that cannot be compared is not: that would widen the reach."""
     if not origin.HasField(field):
         return 0
-    moment_ns = getattr(origin, field).ToNanoseconds()
+    moment_ns = codec.read_nanoseconds(getattr(origin, field))
     if not 0 <= moment_ns <= _LAST_MOMENT_NS:
         raise InvalidArgument(f"origin.{field} lies outside of the years 1970 to 2262", field=f"origin.{field}")
-    return max(int(moment_ns), 1)
+    return max(moment_ns, 1)
 
 
 def build_blast_radius(radius: BlastRadius) -> wire.FindBlastRadiusResponse:

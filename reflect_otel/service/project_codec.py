@@ -6,6 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from reflect_otel.model.lift import Arm, Lift, LiftReport
 from reflect_otel.model.project_settings import SETTING_NAMES, ProjectSettings
+from reflect_otel.service.codec import read_nanoseconds
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _MAX_INT64: Final = 2**63 - 1
@@ -38,7 +39,7 @@ def build_settings(settings: ProjectSettings) -> wire.ProjectSettings:
 
 def read_since(request: wire.GetLiftRequest) -> int | None:
     """Where the evidence shall begin, Unix nanoseconds; ``None`` when the caller did not say."""
-    return min(max(request.since.ToNanoseconds(), 0), _MAX_INT64) if request.HasField("since") else None
+    return min(max(read_nanoseconds(request.since), 0), _MAX_INT64) if request.HasField("since") else None
 
 
 def build_report(report: LiftReport) -> wire.GetLiftResponse:

@@ -240,6 +240,23 @@ def test_a_method_that_does_not_exist_is_unimplemented(refusing_api):
     assert failure.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
+@pytest.mark.parametrize("moment", [(2**62, 0), (-(2**63), -1), (1, 2**31 - 1), (253_402_300_800, 0)])
+def test_a_time_that_no_calendar_has_is_the_callers_fault_or_none(moment, api):
+    time = wire.Memory().create_time
+    time.seconds, time.nanos = moment
+    api.call("CreateTrace", wire.CreateTraceRequest(task=TASK, trace_id="run-1", start_time=time, end_time=time))
+    api.call("GetLift", wire.GetLiftRequest(since=time))
+    for name, request in (
+        ("FindBlastRadius", wire.FindBlastRadiusRequest),
+        ("CreateQuarantine", wire.CreateQuarantineRequest),
+    ):
+        origin = wire.Origin(since=time, memory_ids=["id-9"])
+        assert api.failure(name, request(origin=origin)).code in (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            grpc.StatusCode.NOT_FOUND,
+        )
+
+
 # --- trouble inside ---------------------------------------------------------------------------------------
 class FailingStore(InMemoryStore):
     def find_run(self, project_id, identifier):
