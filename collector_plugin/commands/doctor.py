@@ -20,6 +20,8 @@ from reflect_otel.errors import ReflectError
 
 _TIMEOUT_SECONDS: Final = 5.0
 _MAX_SKEW_SECONDS: Final = 5.0
+_CLOCK_SECONDS: Final = 2.0
+"""How old the header's time may be: whole seconds, set once a second."""
 _REMEDIES: Final[Mapping[str, str]] = {
     "reflector_error": "check the model's endpoint, key and budget; until then lessons wait or are written offline",
     "embedding_error": "check the embedding endpoint and key; until then tasks go without some or all memories",
@@ -117,12 +119,13 @@ def _check_http(connection: Connection, endpoint: str) -> Iterator[Finding]:
 
 def _check_clock(headers: Mapping[str, str]) -> Iterator[Finding]:
     sent = email.utils.parsedate_to_datetime(headers["date"]).timestamp()
-    skew_seconds = sent + 0.5 - time.time()  # the header's seconds are whole, cut off
+    skew_seconds = sent + _CLOCK_SECONDS / 2 - time.time()
+    in_step = abs(skew_seconds) <= _CLOCK_SECONDS
     far = abs(skew_seconds) > _MAX_SKEW_SECONDS
     yield Finding(
         check="clock",
-        detail=f"{round(skew_seconds):+d} s against this machine",
-        value=round(skew_seconds),
+        detail="in step with this machine's" if in_step else f"{skew_seconds:+.0f} s against this machine",
+        value=0 if in_step else round(skew_seconds),
         remedy="set both clocks by NTP; runs close and sort by these times" if far else "",
     )
 
