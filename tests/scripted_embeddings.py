@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -21,8 +22,9 @@ def embed(text, dimensions=DIMENSIONS, length=3.0):
 class ScriptedEmbeddings:
     """Serves /v1/embeddings.
 
-    ``gate`` holds answers back while it is clear. ``faults`` are answered first, one a request: an HTTP status, or a
-    function from the right answer's JSON to another. What was asked is kept in ``requests``.
+    ``gate`` holds answers back while it is clear. ``faults`` are answered first, one a request: an HTTP status, the
+    bytes of a body (an iterator of them: in pieces), or a function from the right answer's JSON to another. What was
+    asked is kept in ``requests``.
     """
 
     def __init__(self, faults=(), encoding="base64"):
@@ -77,6 +79,8 @@ def _handler_of(served):
             fault = served.faults.pop(0) if served.faults else None
             if isinstance(fault, int):
                 return self._send(fault, {"error": {"message": "scripted", "type": "server_error"}})
+            if isinstance(fault, Iterator | bytes):
+                return self._send_pieces([fault] if isinstance(fault, bytes) else fault)
             body = _answer(request, served.encoding)
             return self._send(200, fault(body) if fault else body)
 
@@ -92,6 +96,17 @@ def _handler_of(served):
                 self.wfile.write(data)
             except ConnectionError:  # who asked has given up
                 self.close_connection = True
+
+        def _send_pieces(self, pieces):
+            self.close_connection = True
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            try:
+                for piece in pieces:
+                    self.wfile.write(piece)
+            except ConnectionError:  # who asked has given up
+                pass
 
         def log_message(self, *_):
             pass

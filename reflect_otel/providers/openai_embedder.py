@@ -5,11 +5,13 @@ address, proxies and certificates are the library's own settings (OPENAI_API_KEY
 ``REFLECT_EMBEDDING_API_KEY`` and ``REFLECT_EMBEDDING_BASE_URL`` stand for them where embeddings come from elsewhere.
 """
 
+import base64
 import contextvars
 import logging
 import os
 import re
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Self, cast
@@ -22,12 +24,15 @@ from reflect_otel.errors import ConfigError, DeadlineExceeded, RateLimited, Refl
 from reflect_otel.ports import Vector
 from reflect_otel.providers.calibration import FALLBACK_GATE, TASKS, read_gate
 from reflect_otel.providers.embedder_profile import EmbedderProfile, find_profile, write_profile
+from reflect_otel.providers.model_answer import read_json_answer
 
 DEFAULT_MODEL: Final = "text-embedding-3-small"
 BATCH_TEXTS: Final = 128
 """Most texts in one request."""
 BATCH_CHARACTERS: Final = 300_000
 """Most characters in one request, unless it is a single text."""
+LONGEST_ANSWER_BYTES: Final = 64_000_000
+"""Several times what the longest vectors of a whole request take as text; whoever sends more is cut off."""
 
 _NATIVE_DIMENSIONS: Final[Mapping[str, int]] = {
     "text-embedding-3-small": 1536,
@@ -36,6 +41,7 @@ _NATIVE_DIMENSIONS: Final[Mapping[str, int]] = {
 }
 _HEAD_CHARACTERS: Final = 16_000
 _TAIL_CHARACTERS: Final = 4_000
+_LATE: Final = "the embedding endpoint did not answer in time"
 _BLANK: Final = "(empty)"  # endpoints refuse a text of nothing
 _RETRIES: Final = 3
 _TIMEOUT_SECONDS: Final = 10.0
@@ -67,12 +73,12 @@ class OpenAIEmbedder:
     def __init__(self, model: str | None = None, dimensions: int | None = None) -> None:
         self._model = model or _read("MODEL") or DEFAULT_MODEL
         self._asked_dimensions = dimensions or _read_number("DIMENSIONS", int)
-        timeout_seconds = _read_number("TIMEOUT_SECONDS", float) or _TIMEOUT_SECONDS
+        self._timeout_seconds = _read_number("TIMEOUT_SECONDS", float) or _TIMEOUT_SECONDS
         try:
             self._client = openai.OpenAI(
                 api_key=_read("API_KEY") or None,
                 base_url=_read("BASE_URL") or None,
-                timeout=timeout_seconds,
+                timeout=self._timeout_seconds,
                 max_retries=_RETRIES,
             )
         except openai.OpenAIError as error:
@@ -170,20 +176,22 @@ class OpenAIEmbedder:
         if self._asked_dimensions and self._asked_dimensions != _NATIVE_DIMENSIONS.get(self._model):
             wanted["dimensions"] = self._asked_dimensions
         try:
-            answer = self._client.embeddings.create(model=self._model, input=list(texts), **wanted)
+            with self._client.embeddings.with_streaming_response.create(
+                model=self._model, input=list(texts), encoding_format="base64", **wanted
+            ) as response:
+                ends_seconds = time.monotonic() + self._timeout_seconds
+                answer = read_json_answer(response.iter_bytes(), ends_seconds, LONGEST_ANSWER_BYTES, _LATE)
         except openai.OpenAIError as error:
             raise _translated(error) from error
-        except ValueError as error:
-            raise Unavailable(f"the embedding endpoint's answer cannot be read: {_short(error)}") from error
         return _read_vectors(answer, len(texts))
 
 
 def _read_vectors(answer: Any, count: int) -> list[NDArray[np.float32]]:
     """In the order of the texts, each of length 1; anything else than ``count`` usable vectors is refused."""
     try:
-        entries = sorted(answer.data, key=lambda entry: entry.index)
-        rows = np.asarray([entry.embedding for entry in entries], np.float32)
-    except (AttributeError, TypeError, ValueError) as error:
+        entries = sorted(answer["data"], key=lambda entry: entry["index"])
+        rows = np.asarray([_read_numbers(entry["embedding"]) for entry in entries], np.float32)
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise Unavailable(f"the embedding endpoint's answer cannot be read: {_short(error)}") from error
     if rows.ndim != 2 or len(rows) != count:
         raise Unavailable(f"the embedding endpoint answered {count} texts with {len(rows)} vectors")
@@ -191,6 +199,11 @@ def _read_vectors(answer: Any, count: int) -> list[NDArray[np.float32]]:
     if not (np.isfinite(lengths) & (lengths > 0)).all():
         raise Unavailable("the embedding endpoint answered with a vector that has no direction")
     return list((rows / lengths[:, np.newaxis]).astype(np.float32))
+
+
+def _read_numbers(embedding: Any) -> Any:
+    """As base64, which was asked for, or as a list, which many endpoints send all the same."""
+    return np.frombuffer(base64.b64decode(embedding), "<f4") if isinstance(embedding, str) else embedding
 
 
 def _pieces(texts: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -215,7 +228,7 @@ def _sendable(text: str) -> str:
 
 def _translated(error: openai.OpenAIError) -> ReflectError:
     if isinstance(error, openai.APITimeoutError):
-        return DeadlineExceeded("the embedding endpoint did not answer in time")
+        return DeadlineExceeded(_LATE)
     if isinstance(error, openai.APIStatusError):
         said = f"the embedding endpoint answers {error.status_code}: {_short(error)}"
         if error.status_code == 429:

@@ -5,11 +5,10 @@ and so on). What an endpoint does not support is left out of the next call: stru
 JSON mode, then to none; models that allow no temperature get none.
 """
 
-import json
 import re
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ import openai
 
 from reflect_otel.errors import ConfigError, DeadlineExceeded, RateLimited, ReflectError, Unavailable
 from reflect_otel.model.model_call import Completion, ModelOptions
+from reflect_otel.providers.model_answer import read_json_answer
 
 LONGEST_ANSWER_BYTES: Final = 4_000_000
 """More than a thousand times what is asked for; whoever sends more is cut off."""
@@ -69,12 +69,10 @@ class OpenAIModel:
                     raise _translated(error) from error
             except openai.OpenAIError as error:
                 raise _translated(error) from error
-            except (ValueError, RecursionError) as error:  # a body that is not JSON, with a status of 200
-                raise Unavailable(f"the endpoint's answer cannot be read: {_short(error)}") from error
         raise ConfigError(f"the endpoint refuses every form of the call to {self.model}")
 
     def _call(self, system: str, user: str, schema_name: str, schema: Mapping[str, Any]) -> Any:
-        """The JSON of the answer, read piece by piece: the library's own timeout is for each piece of it."""
+        """The JSON of the answer."""
         wanted: dict[str, Any] = {self._limit_name: self._options.max_output_tokens}
         if self._has_temperature:
             wanted["temperature"] = 0
@@ -89,7 +87,7 @@ class OpenAIModel:
             messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
             **wanted,
         ) as response:
-            return json.loads(_read_body(response.iter_bytes(), ends_seconds))
+            return read_json_answer(response.iter_bytes(), ends_seconds, LONGEST_ANSWER_BYTES, _LATE)
 
     def _concede(self, error: openai.APIStatusError) -> bool:
         """Leave out what the endpoint complains about; False when nothing is left to leave out."""
@@ -103,26 +101,6 @@ class OpenAIModel:
         else:
             return False
         return True
-
-
-def _read_body(pieces: Iterable[bytes], ends_seconds: float) -> bytes:
-    body = bytearray()
-    for piece in _translate_faults(pieces):
-        body += piece
-        if len(body) > LONGEST_ANSWER_BYTES:
-            raise Unavailable(f"the endpoint's answer is longer than {LONGEST_ANSWER_BYTES:,} bytes")
-        if time.monotonic() > ends_seconds:
-            raise DeadlineExceeded(_LATE)
-    return bytes(body)
-
-
-def _translate_faults(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    try:
-        yield from pieces
-    except Exception as error:  # of the HTTP library that openai brings along, whichever that is
-        if "Timeout" in type(error).__name__:
-            raise DeadlineExceeded(_LATE) from error
-        raise Unavailable(f"the endpoint's answer broke off: {_short(error)}") from error
 
 
 def _read(answer: Any) -> Completion:

@@ -1,5 +1,9 @@
 """Embeddings over a real socket and the real openai library: batches, retries, faults, calibration."""
 
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -111,6 +115,25 @@ def test_an_endpoint_that_hangs_is_given_up(endpoint, monkeypatch):
         embedder.embed(["a"])
 
 
+def test_an_answer_that_never_ends_is_given_up(endpoint, monkeypatch):
+    """Each of its pieces comes in time, so no timeout of the connection ends it."""
+    monkeypatch.setenv("REFLECT_EMBEDDING_DIMENSIONS", "512")
+    monkeypatch.setenv("REFLECT_EMBEDDING_TIMEOUT_SECONDS", "0.3")
+    tick = threading.Event()
+    endpoint.faults = [(b" " for _ in iter(lambda: tick.wait(0.02), True)) for _ in range(9)]
+    try:
+        with ThreadPoolExecutor(1) as pool, pytest.raises(DeadlineExceeded):
+            pool.submit(OpenAIEmbedder().embed, ["a"]).result(20)
+    finally:
+        tick.set()
+
+
+def test_an_answer_without_measure_is_cut_off(known, endpoint):
+    endpoint.faults = [itertools.repeat(b" " * 1_000_000)]
+    with pytest.raises(Unavailable, match="longer than"):
+        known.embed(["a"])
+
+
 def test_an_endpoint_that_is_not_there_is_unavailable(monkeypatch, endpoint):
     monkeypatch.setenv("REFLECT_EMBEDDING_DIMENSIONS", "512")
     monkeypatch.setenv("REFLECT_EMBEDDING_BASE_URL", "http://127.0.0.1:9/v1")
@@ -130,11 +153,17 @@ def _of_words(body):
     return {**body, "data": [{**entry, "embedding": ["x"] * 512} for entry in body["data"]]}
 
 
+def _of_huge_numbers(body):
+    return {**body, "data": [{**entry, "embedding": [10**400] * 512} for entry in body["data"]]}
+
+
 def _without_data(body):
     return {"object": "list"}
 
 
-@pytest.mark.parametrize("fault", [_without_one, _of_zeros, _of_words, _without_data])
+@pytest.mark.parametrize(
+    "fault", [_without_one, _of_zeros, _of_words, _of_huge_numbers, _without_data, b"[" * 100_000, b"null", b"<html>"]
+)
 def test_an_answer_that_holds_no_usable_vectors_is_refused(known, endpoint, fault):
     endpoint.faults = [fault]
     with pytest.raises(Unavailable, match="endpoint"):
