@@ -1,13 +1,17 @@
 """Which review of a run is meant, and what to say when there is none."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from reflect_otel.errors import NotFound
 from reflect_otel.model.review import Review
 
 ReviewKey: TypeAlias = tuple[str, str, str]
 """Identity of a review within its run: (name, source, identifier)."""
+
+
+_LAST_NS: Final = 2**63 - 1
+"""Unix nanoseconds that OTLP senders and stores can still tell."""
 
 
 def is_overtaken(said_ns: int, newest_ns: int) -> bool:
@@ -19,8 +23,11 @@ def is_overtaken(said_ns: int, newest_ns: int) -> bool:
 
 
 def find_change_time(said_ns: int, newest_ns: int) -> int:
-    """The time of a word that takes the place of the newest one; later than that, whatever the clocks of both say."""
-    return max(said_ns, newest_ns + 1)
+    """The time of a word that takes the place of the newest one; later than that, whatever the clocks of both say.
+
+    Only nothing comes after the last time there is.
+    """
+    return min(max(said_ns, newest_ns + 1), _LAST_NS)
 
 
 def build_unknown_review(run_id: str, key: ReviewKey, standing: Sequence[Review]) -> NotFound:

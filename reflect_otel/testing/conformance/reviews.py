@@ -184,6 +184,15 @@ class ReviewConformance(StoreCase):
         assert [review.result for review in _reviews(store, "r")] == [_FAIL]
         assert claim(store) is None
 
+    def test_a_word_from_the_end_of_time_can_still_be_changed(self, store: Store) -> None:
+        """Senders' clocks may say anything; the next word is stored all the same."""
+        write_run(store, "r")
+        first = ReviewSignal(review=build_review(created_ns=2**63 - 1), run_id="r")
+        changed = replace(first, review=build_review(_FAIL, created_ns=2**63 - 1))
+        store.write_telemetry(build_batch(store.journal_offset() + 1, signals=[first, changed]))
+        assert [review.result for review in _reviews(store, "r")] == [_FAIL]
+        assert store.write_review(PROJECT, "r", build_review(created_ns=5))
+
     def test_a_withdrawal_follows_a_run_that_gets_a_name(self, store: Store) -> None:
         """What telemetry repeats of it changes nothing under the new name either; a later word does."""
         write_run(store)
