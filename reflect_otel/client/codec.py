@@ -1,6 +1,7 @@
 """Wire messages from and to the model's types, as the calling side sees them."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Final
 
 from reflect_otel.client.chat import dump_json, read_chat
@@ -76,7 +77,11 @@ def build_pairs(pairs: Mapping[str, Any] | None, field: str) -> dict[str, str]:
 
 
 def build_options(options: RetrievalOptions) -> wire.RetrievalOptions:
-    """How memories are chosen; the service checks the ranges."""
+    """How memories are chosen; the service checks the ranges. Raises InvalidArgument for what is no number."""
+    for name in ("limit", "lambda_", "similarity_threshold", "mmr_lambda", "max_injected"):
+        value = getattr(options, name)
+        if value is not None and not isinstance(value, Real):
+            raise InvalidArgument(f"{name} must be a number, not {type(value).__name__}", field=name)
     blend: dict[str, Any] = {"lambda": options.lambda_}  # a keyword in Python
     return wire.RetrievalOptions(
         limit=options.limit,

@@ -34,6 +34,8 @@ _REQUEST_ERRORS: Final[dict[grpc.StatusCode, type[ReflectError]]] = {
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
 }
+_NOT_TLS: Final = "WRONG_VERSION_NUMBER"
+"""What the TLS library says of an answer in plaintext."""
 
 
 def read_error(error: grpc.RpcError, target: str) -> ReflectError:
@@ -52,6 +54,8 @@ def _with_remedy(code: grpc.StatusCode, text: str, target: str, *, from_service:
     if from_service and text:
         return text
     match code:
+        case grpc.StatusCode.UNAVAILABLE if _NOT_TLS in text:
+            return f"what listens at {target} does not speak TLS; write http:// in place of https:// ({text})"
         case grpc.StatusCode.UNAVAILABLE:
             return (
                 f"no reflect-otel service answers at {target}; start one with `reflect-otel serve` "

@@ -204,7 +204,7 @@ def test_memories_written_by_hand_come_back_as_stored(service, client):
         ("task", lambda c: c.augment_with_memories(task=7)),
         ("memory_id", lambda c: c.get_memory(7)),
         ("trace_id", lambda c: c.get_trace(7)),
-        ("", lambda c: c.query_memories("t", limit="many")),
+        ("limit", lambda c: c.query_memories("t", limit="many")),
     ],
 )
 def test_a_wrong_argument_is_refused_by_name_before_anything_is_sent(service, client, field, call):

@@ -84,6 +84,13 @@ def test_nobody_there_names_the_address_and_the_remedy():
     assert "reflect-otel serve" in str(away.value)
 
 
+def test_https_where_no_tls_is_spoken_names_the_remedy(service):
+    url = service.url.replace("http://", "https://")
+    remedy = "write http:// in place of https://"
+    with ReflectClient(url, timeout=10) as client, pytest.raises(Unavailable, match=remedy):
+        client.get_trace("r")
+
+
 def test_a_server_that_is_no_reflect_service_is_named_as_such():
     server = grpc.server(__import__("concurrent.futures").futures.ThreadPoolExecutor(1))
     port = server.add_insecure_port("127.0.0.1:0")
