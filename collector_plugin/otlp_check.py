@@ -4,6 +4,7 @@ What is wrong is taken out and told to the sender (partial success); the rest is
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -27,16 +28,21 @@ def remove_bad_spans(request: ExportTraceServiceRequest) -> tuple[int, list[str]
     Returns:
         How many spans were removed, and a sentence for each of the first few.
     """
-    removed, problems = 0, []
+    removed = 0
+    problems: list[str] = []
     for resource_spans in request.resource_spans:
         for scope_spans in resource_spans.scope_spans:
-            spans = scope_spans.spans
-            faults = [(index, fault) for index, span in enumerate(spans) if (fault := find_span_fault(span))]
-            problems += [f"span {spans[index].name[:80]!r} rejected: {fault}" for index, fault in faults]
-            for index, _ in reversed(faults):
-                del spans[index]
-            removed += len(faults)
-    return removed, problems[:_MAX_REPORTED]
+            faults = [find_span_fault(span) for span in scope_spans.spans]
+            if not any(faults):
+                continue
+            bad = ((span, fault) for span, fault in zip(scope_spans.spans, faults, strict=True) if fault)
+            reported = islice(bad, _MAX_REPORTED - len(problems))
+            problems += [f"span {span.name[:80]!r} rejected: {fault}" for span, fault in reported]
+            kept = [span for span, fault in zip(scope_spans.spans, faults, strict=True) if not fault]
+            removed += len(faults) - len(kept)
+            del scope_spans.spans[:]
+            scope_spans.spans.extend(kept)
+    return removed, problems
 
 
 def review_warnings(request: ExportTraceServiceRequest, body: bytes) -> list[str]:
@@ -48,7 +54,8 @@ def review_warnings(request: ExportTraceServiceRequest, body: bytes) -> list[str
     """
     if _REVIEW_KEY_BYTES not in body:
         return []
-    return [warning for span in _spans(request) for warning in _span_warnings(span)][:_MAX_REPORTED]
+    warnings = (warning for span in _spans(request) for warning in _span_warnings(span))
+    return list(islice(warnings, _MAX_REPORTED))
 
 
 def _span_warnings(span: Span) -> Iterator[str]:
