@@ -27,7 +27,7 @@ class Credit:
     Attributes:
         events: the run's own entries, replacing its earlier ones.
         updated: entries of other runs whose ``before`` or ``after`` moved with them.
-        recomputed: memories whose utility, uses or passes changed.
+        recomputed: memories whose utility, uses, passes or alarm changed.
     """
 
     events: tuple[UtilityEvent, ...] = ()

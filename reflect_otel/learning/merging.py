@@ -137,7 +137,7 @@ class Merger:
 
 
 def read_succession(store: MemoryStore, project_id: str, gone_id: str, embedder_id: str) -> Succession | None:
-    """What follows when a memory goes: is deleted, quarantined or archived. Call it before the memory is changed.
+    """What follows when a memory goes: by deletion, or with the review it was drawn from. Call it before it is gone.
 
     Returns:
         Who takes its place and carries on its record, or ``None`` when nobody says the same.
@@ -178,7 +178,7 @@ def _with_present_record(outcome: LearningOutcome) -> LearningOutcome:
     moved = next((known for known in outcome.recomputed if memory is not None and known.id == memory.id), None)
     if memory is None or moved is None:
         return outcome
-    drawn = replace(memory, utility=moved.utility, uses=moved.uses, passes=moved.passes)
+    drawn = replace(memory, utility=moved.utility, uses=moved.uses, passes=moved.passes, alarm=moved.alarm)
     return replace(outcome, memory=drawn)
 
 

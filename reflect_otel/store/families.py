@@ -9,7 +9,7 @@ from reflect_otel.store.memory_rows import read_event, read_memory, read_vector,
 from reflect_otel.store.session import Row, Session
 from reflect_otel.store.telemetry import iter_pieces
 
-_STANDING = ("merged_into", "utility", "uses", "passes")
+_STANDING = ("merged_into", "utility", "uses", "passes", "alarm")
 
 
 def find_speakers(session: Session, project_id: str, memory_ids: Iterable[str]) -> dict[str, Memory]:

@@ -68,7 +68,7 @@ class MemoryFamilyConformance(StoreCase):
         _put(store, "root", "child")
         event = UtilityEvent(memory_id="root", run_id="s", reward=1.0)
         _learn(store, "s", events=[event])
-        heir = replace(_CHILD, status=MemoryStatus.ACTIVE, merged_into="")
+        heir = replace(_CHILD, status=MemoryStatus.ACTIVE, merged_into="", uses=7, alarm="rose")
         followed = Succession(gone_id="root", heir_id="child", resettled=[(heir, None)])
         _learn(store, "r", removed_memory_id="root", succession=followed)
         assert store.find_memory(PROJECT, "child") == heir

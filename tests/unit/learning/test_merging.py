@@ -203,7 +203,7 @@ def test_one_that_says_something_else_is_pinned_or_was_used_meanwhile_speaks_for
     assert newer.id in [memory.id for memory in world.augment(LATE).memories]
 
 
-def test_who_follows_a_quarantined_memory_is_told_before_it_is_changed(world):
+def test_who_follows_a_memory_is_told_before_it_is_gone(world):
     older = world.learn("r1", REFUND, "pass", LESSON)
     second = world.learn("r2", LATE, "pass", ECHO)
     world.learn("r3", REFUND, "pass", served=[older.id])
