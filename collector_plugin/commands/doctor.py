@@ -97,7 +97,7 @@ def _check_http(connection: Connection, endpoint: str) -> Iterator[Finding]:
     try:
         code, _, _ = _get(endpoint, "/readyz", connection)
         status_code, body, headers = _get(endpoint, "/status", connection)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:  # no HTTP, too: it may be the gRPC port
         yield Finding(
             check="http",
             detail=f"{endpoint}: {error}",
@@ -110,15 +110,16 @@ def _check_http(connection: Connection, endpoint: str) -> Iterator[Finding]:
         detail=f"{endpoint}: {'ready' if ready else 'not ready'}",
         remedy="" if ready else "the service is starting, stopping or out of disk; see its log",
     )
-    yield from _check_clock(headers)
+    if "date" in headers:
+        yield from _check_clock(headers["date"])
     if status_code == http.client.OK:
         yield from _check_status(body)
     else:
         yield Finding(check="status", detail=f"HTTP {status_code}", remedy=str(body.get("message", "see its log")))
 
 
-def _check_clock(headers: Mapping[str, str]) -> Iterator[Finding]:
-    sent = email.utils.parsedate_to_datetime(headers["date"]).timestamp()
+def _check_clock(date: str) -> Iterator[Finding]:
+    sent = email.utils.parsedate_to_datetime(date).timestamp()
     skew_seconds = sent + _CLOCK_SECONDS / 2 - time.time()
     in_step = abs(skew_seconds) <= _CLOCK_SECONDS
     far = abs(skew_seconds) > _MAX_SKEW_SECONDS

@@ -93,7 +93,7 @@ class ServiceProcess:
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == http.client.OK
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()

@@ -1,10 +1,12 @@
 """The command line by itself: help, errors as exit codes, what it prints of untrusted text."""
 
+import contextlib
 import io
 import json
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 from hypothesis import given
@@ -169,6 +171,33 @@ def test_doctor_names_the_remedy_for_every_closed_door(closed_endpoint):
     assert done.returncode == 1
     assert {finding["check"] for finding in findings} >= {"grpc", "project", "http"}
     assert all(finding["remedy"] for finding in findings if not finding["ok"])
+
+
+@pytest.fixture
+def stranger():
+    """A door behind which somebody speaks, but not HTTP: as the gRPC port does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            with contextlib.suppress(OSError):
+                while True:
+                    caller, _ = listener.accept()
+                    caller.recv(65_536)
+                    caller.sendall(b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\r\n")
+                    caller.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_doctor_tells_of_a_door_behind_which_nobody_speaks_http(closed_endpoint, stranger):
+    for http_endpoint in (stranger, "http://127.0.0.1:door"):
+        done = reflect_otel("doctor", "--json", "--endpoint", closed_endpoint, "--http-endpoint", http_endpoint)
+        findings = {finding["check"]: finding for finding in map(json.loads, done.stdout.splitlines())}
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "--http-address" in findings["http"]["remedy"]
 
 
 def test_without_the_server_extra_the_command_says_what_to_install():
