@@ -111,7 +111,10 @@ class Judge:
             _log.warning("run %r was not judged, nor will be others until this ends: %s", record.run_id, error)
 
     def _judge(self, record: RunRecord) -> bool:
-        review = self._ask(record)
+        lesson = self._read_input(record)
+        if lesson is None:
+            return False
+        review = self._ask(record, lesson)
         self._told = {cause for cause in self._told if cause[0] not in ("", record.project_id)}
         detail = self._store.find_run(record.project_id, record.run_id)
         if review is None or detail is None or detail.reviews:
@@ -120,8 +123,7 @@ class Judge:
         self._on_reviewed(record.project_id, record.run_id)
         return True
 
-    def _ask(self, record: RunRecord) -> Review | None:
-        lesson = self._read_input(record)
+    def _ask(self, record: RunRecord, lesson: LearningInput) -> Review | None:
         prompt = build_judge_prompt(lesson, f"data-{secrets.token_hex(8)}")
         question = prompt
         problems: tuple[str, ...] = ()
@@ -135,11 +137,12 @@ class Judge:
         _log.warning("the judgement of run %r could not be used: %s", record.run_id, "; ".join(problems))
         return None
 
-    def _read_input(self, record: RunRecord) -> LearningInput:
+    def _read_input(self, record: RunRecord) -> LearningInput | None:
+        """``None``: the run was deleted meanwhile."""
         try:
             trajectory = self._store.get_trajectory(record.project_id, record.run_id)
-        except NotFound as error:  # deleted meanwhile
-            raise ConfigError(f"run {record.run_id!r} cannot be read any more") from error
+        except NotFound:
+            return None
         return LearningInput(
             task=strip_notes(record.task),
             trajectory=without_notes(trajectory),

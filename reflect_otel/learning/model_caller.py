@@ -76,7 +76,10 @@ class ModelCaller:
             )
         except Exception as error:
             self._settle(project_id, _uncounted(call, error))
-            raise self._noted(error) from error
+            noted = self._noted(error)
+            if noted is error:
+                raise
+            raise noted from error
         self._failures, self._trouble = 0, ""
         self._settle(project_id, _counted(call, completion))
         return completion

@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from reflect_otel.errors import TransportError
 from reflect_otel.learning.judge import MAX_TRIES, WINDOW_SECONDS, Judge
 from reflect_otel.learning.model_caller import ModelCaller
-from reflect_otel.model.model_call import ModelLimits
+from reflect_otel.learning.prompts import build_judge_prompt
+from reflect_otel.model.model_call import CallPurpose, ModelLimits
+from reflect_otel.model.reflection import LearningInput
 from reflect_otel.model.review import ReviewResult, ReviewSource
 from reflect_otel.model.spans import RunState
 from tests.scripted_llm import ScriptedLLM, error, text
@@ -149,6 +152,33 @@ def test_an_endpoint_that_does_not_answer_is_asked_a_few_times_only(build):
         world.judge.run_pending()
         world.clock.advance(100)
     assert len(world.llm.requests) == MAX_TRIES
+
+
+def test_a_run_that_is_deleted_meanwhile_does_not_hold_up_the_others(build, caplog):
+    world = build([verdict()])
+    finished_run(world, "r1")
+    finished_run(world, "r2")
+    get_trajectory, asked = world.store.get_trajectory, []
+
+    def delete_first(project_id, run_id):
+        if not asked:
+            world.store.delete_runs(project_id, [run_id])
+        asked.append(run_id)
+        return get_trajectory(project_id, run_id)
+
+    world.store.get_trajectory = delete_first
+    assert world.judge.run_pending() == 1
+    assert world.reviewed == [(PROJECT, asked[1])]
+    assert caplog.records == []
+
+
+def test_what_an_endpoint_says_is_not_told_as_its_own_cause(build):
+    world = build([error(500, "oops")])
+    lesson = LearningInput(task=REFUND, trajectory=agent_run(), result=ReviewResult.FAIL)
+    prompt = build_judge_prompt(lesson, "data-1")
+    with pytest.raises(TransportError) as caught:
+        world.caller.ask(PROJECT, "r1", CallPurpose.JUDGEMENT, prompt)
+    assert caught.value.__cause__ is not caught.value
 
 
 def test_a_spent_budget_stops_the_judge(build):
