@@ -60,12 +60,17 @@ def build_credit(
     credited = _credited(detail, memories) if verdict is not None else ()
     speakers = {memory.id: memory for memory in memories.values()}
     speaker_of = {memory_id: memory.id for memory_id, memory in memories.items()}
-    for speaker_id in dict.fromkeys(speaker_of.get(memory_id, memory_id) for memory_id in (*credited, *own)):
-        record = [event for event in ledger if speaker_of.get(event.memory_id, event.memory_id) == speaker_id]
+    records: dict[str, list[UtilityEvent]] = {}
+    for event in ledger:
+        records.setdefault(speaker_of.get(event.memory_id, event.memory_id), []).append(event)
+    served: dict[str, str] = {}
+    for memory_id in credited:
+        served.setdefault(speaker_of.get(memory_id, memory_id), memory_id)
+    for speaker_id in dict.fromkeys((*served, *(speaker_of.get(memory_id, memory_id) for memory_id in own))):
+        record = records.get(speaker_id, [])
         entries = [event for event in record if event.run_id != run_id]
-        served = [memory_id for memory_id in credited if speaker_of.get(memory_id, memory_id) == speaker_id]
-        if verdict is not None and served:
-            entries.append(_entry(served[0], detail, verdict, excluded))
+        if verdict is not None and speaker_id in served:
+            entries.append(_entry(served[speaker_id], detail, verdict, excluded))
         state = recompute(entries)
         events += [event for event in state.events if event.run_id == run_id]
         known = set(record)

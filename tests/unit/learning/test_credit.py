@@ -1,6 +1,8 @@
 """Who gets a run's reward: nobody waits longer because a memory has become popular."""
 
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 
 from reflect_otel.learning.credit import build_credit
 from reflect_otel.learning.utility import recompute
@@ -30,6 +32,27 @@ def test_a_reward_between_earlier_ones_moves_the_entries_behind_it_only() -> Non
     assert [event.run_id for event in found.events] == ["new"]
     assert [event.run_id for event in found.updated] == ["r3", "r4", "r5"]
     assert (found.recomputed[0].uses, found.recomputed[0].passes) == (7, 4)
+
+
+class Ledger(list[UtilityEvent]):
+    """A ledger that counts how often it is gone through."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[UtilityEvent]:
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_a_run_that_was_served_many_memories_goes_through_the_ledger_as_often_as_one_that_was_served_one() -> None:
+    memories = {f"m{n}": replace(MEMORY, id=f"m{n}") for n in range(100)}
+    known = Ledger(replace(event, memory_id=f"m{n}") for n in range(100) for event in ledger(2))
+    review = Review(result=ReviewResult.PASS, created_ns=9)
+    detail = RunDetail(record=RunRecord(project_id="p", run_id="new"), reviews=[review], served=list(memories))
+    found = build_credit(detail, build_verdict(detail.reviews), memories, known)
+    assert [memory.id for memory in found.recomputed] == list(memories)
+    assert {memory.uses for memory in found.recomputed} == {3}
+    assert known.walks <= 3
 
 
 def test_a_memory_with_twenty_thousand_uses_takes_another_reward_in_a_moment() -> None:
