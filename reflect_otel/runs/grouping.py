@@ -113,20 +113,15 @@ def _assign(members: Sequence[SpanRecord], default: str) -> dict[tuple[bytes, by
     if len({run_id for run_id in own.values() if run_id}) < 2:
         return {(span.trace_id, span.span_id): default for span in members}
     parents = {span.span_id: span.parent_span_id for span in members}
-    return {(span.trace_id, span.span_id): _nearest(span.span_id, own, parents) or default for span in members}
-
-
-def _nearest(
-    span_id: bytes | None, own: Mapping[bytes, str | None], parents: Mapping[bytes, bytes | None]
-) -> str | None:
-    seen: set[bytes] = set()
-    while span_id is not None and span_id in own and span_id not in seen:
-        found = own[span_id]
-        if found:
-            return found
-        seen.add(span_id)
-        span_id = parents[span_id]
-    return None
+    nearest = {span_id: run_id for span_id, run_id in own.items() if run_id}
+    for span in members:
+        path: dict[bytes, None] = {}
+        span_id: bytes | None = span.span_id
+        while span_id in parents and span_id not in nearest and span_id not in path:
+            path[span_id] = None
+            span_id = parents[span_id]
+        nearest |= dict.fromkeys(path, nearest.get(span_id, default) if span_id is not None else default)
+    return {(span.trace_id, span.span_id): nearest[span.span_id] for span in members}
 
 
 def _find_log_run(

@@ -1,5 +1,6 @@
 """Which spans and logs are one run."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,34 @@ def test_traces_with_one_run_id_are_one_run() -> None:
 @pytest.mark.parametrize("run_id", ["", "x" * 201, "two\nlines", "nul\0", "\ud800", 7, True, ["run"], None])
 def test_a_run_id_that_no_call_could_ask_for_leaves_the_run_to_its_trace_id(run_id: Any) -> None:
     assert list(numbers(group_runs([span(1, attributes={"reflect.run.id": run_id})], []))) == [FIRST.hex()]
+
+
+def test_a_deep_trace_with_several_run_ids_is_grouped_in_one_walk() -> None:
+    looked_up = 0
+
+    class Counted(bytes):
+        """A span id that counts how often it is looked up."""
+
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            nonlocal looked_up
+            looked_up += 1
+            return super().__hash__()
+
+        def __eq__(self, other: object) -> bool:
+            return super().__eq__(other)
+
+    deep = [span(number, trace=FIRST, parent=number - 1) for number in range(3, 2_003)]
+    deep = [replace(item, parent_span_id=Counted(item.parent_span_id or b"")) for item in deep]
+    runs = group_runs([span(1, "a"), span(2, "b", parent=1), *reversed(deep)], [])
+    assert {run_id: len(members) for run_id, members in numbers(runs).items()} == {"a": 1, "b": 2_001}
+    assert looked_up < 20 * len(deep)
+
+
+def test_ancestors_that_go_round_in_a_circle_end_in_the_earliest_run() -> None:
+    spans = [span(1, "a"), span(2, "b"), span(3, parent=5), span(4, parent=3), span(5, parent=4), span(6, parent=99)]
+    assert numbers(group_runs(spans, [])) == {"a": [1, 3, 4, 5, 6], "b": [2]}
 
 
 def test_with_several_run_ids_a_span_follows_its_nearest_ancestor_else_the_earliest() -> None:
