@@ -63,7 +63,7 @@ class HarmGuard:
 
         if self._settings.change(project_id, stop).serving_stopped_reason == reason:
             with self._lock:
-                del self._due_in[project_id]
+                self._due_in.pop(project_id, None)  # another thread may have stopped it, too
             _log.warning("project %r serves no memories any more: %s", project_id, reason)
 
 
