@@ -27,7 +27,7 @@ class LockFile:
 
     Raises:
         StoreLocked: naming the PID of the process that holds it.
-        StoreError: when the lock file cannot be created.
+        StoreError: when the lock file cannot be created, locked or written.
     """
 
     def __init__(self, path: Path, guarded: str) -> None:
@@ -38,15 +38,22 @@ class LockFile:
             raise StoreError(f"cannot create {path} ({error.strerror}); give a folder this user can write") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             self.abandon()
             raise StoreLocked(
                 f"{guarded} is in use by process {holder}; stop that process, talk to it over its address, "
                 "or choose another folder"
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        except OSError as error:
+            self.abandon()
+            raise StoreError(f"cannot lock {path} ({error.strerror}); give a folder whose disk has locks") from error
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        except OSError as error:
+            self.release()
+            raise StoreError(f"cannot write {path} ({error.strerror}); free disk space") from error
         _open_locks.add(self)
 
     def abandon(self) -> None:

@@ -248,8 +248,15 @@ class Journal:
             self._last_sequence = self._folder.last_sequence
             self._stored_bytes = self._folder.count_bytes()
             self._writing_bytes = 0
+            if error:
+                self._lost_count += sum(entry.done is None for entry in group)
             self._changed.notify_all()
-        self._settle(group, error)
+        for entry in group:
+            entry.error = error
+            if entry.done is not None:
+                entry.done.set()
+            elif error:
+                _log.error("%s", error)
 
     def _take_group(self) -> list[_Entry]:
         group = [self._queue.popleft()]
@@ -272,15 +279,6 @@ class Journal:
         for sequence, entry in enumerate(group, first):
             entry.sequence = sequence
         return ""
-
-    def _settle(self, group: list[_Entry], error: str) -> None:
-        for entry in group:
-            entry.error = error
-            if entry.done is not None:
-                entry.done.set()
-            elif error:
-                self._lost_count += 1
-                _log.error("%s", error)
 
     # --- helpers
 

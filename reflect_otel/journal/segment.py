@@ -39,8 +39,12 @@ class Segment:
     def create(cls, folder: Path, first_sequence: int) -> "Segment":
         """Start a new file; its name is durable on return. Raises OSError."""
         segment = cls(folder / f"{first_sequence:020d}{SUFFIX}", first_sequence, array("Q", [0]))
-        os.ftruncate(segment._descriptor, 0)
-        sync_folder(folder)
+        try:
+            os.ftruncate(segment._descriptor, 0)
+            sync_folder(folder)
+        except OSError:
+            segment.close()
+            raise
         return segment
 
     @classmethod
@@ -56,7 +60,11 @@ class Segment:
             StoreError: when acknowledged records are damaged.
         """
         segment = cls(path, int(path.name.removesuffix(SUFFIX)), array("Q", [0]))
-        segment._scan(successor)
+        try:
+            segment._scan(successor)
+        except (OSError, StoreError):
+            segment.close()
+            raise
         return segment
 
     @property

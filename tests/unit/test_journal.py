@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from reflect_otel.errors import InvalidArgument, JournalFull, StoreError, StoreLocked
 from reflect_otel.journal import Journal, JournalRecord
+from reflect_otel.lockfile import LockFile
 
 KILLS = 10
 
 WRITER = """
 import os, sys, threading
 from reflect_otel.journal import Journal
+from reflect_otel.lockfile import LockFile
 journal = Journal(sys.argv[1], segment_bytes=200_000)
 def work(number):
     at = 0
@@ -36,6 +38,7 @@ for number in range(3):
 HOLDER = """
 import sys
 from reflect_otel.journal import Journal
+from reflect_otel.lockfile import LockFile
 journal = Journal(sys.argv[1])
 print("open", flush=True)
 sys.stdin.read()
@@ -228,6 +231,7 @@ def test_a_forked_child_touches_nothing_of_its_parents_journal(tmp_path):
 import os, sys
 from reflect_otel.errors import StoreError
 from reflect_otel.journal import Journal
+from reflect_otel.lockfile import LockFile
 journal = Journal(sys.argv[1])
 journal.append(1, "p", 0, b"before")
 child = os.fork()
@@ -306,8 +310,10 @@ def test_damage_to_an_acknowledged_record_is_told_and_not_passed_over(tmp_path):
     with file.open("r+b") as damaged:
         damaged.seek(300)
         damaged.write(b"\xff")
+    before = len(list(Path("/dev/fd").iterdir()))
     with pytest.raises(StoreError, match=r"damaged at record 3.*restore"):
         Journal(tmp_path)
+    assert len(list(Path("/dev/fd").iterdir())) == before
 
 
 def test_damage_in_an_older_file_is_told_when_it_is_read(tmp_path):
@@ -326,6 +332,17 @@ def test_damage_in_an_older_file_is_told_when_it_is_read(tmp_path):
     assert rest.read(0, 10, 1 << 20)[0].sequence > 1
     assert rest.last_sequence == 10
     rest.close()
+
+
+def test_a_lock_that_cannot_be_written_is_told_and_let_go(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(StoreError, match="cannot write .*free disk space"):
+            LockFile(tmp_path / "lock", "a folder")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    LockFile(tmp_path / "lock", "a folder").release()
 
 
 def test_a_folder_that_cannot_be_used_is_told(tmp_path):
