@@ -11,7 +11,6 @@ import grpc
 from google.protobuf.message import Message
 
 from collector_plugin.otlp_receiver import OtlpReceiver
-from reflect_otel.errors import ReflectError
 from reflect_otel.service.auth import Authenticator, Caller
 from reflect_otel.service.grpc_handler import run_in
 from reflect_otel.service.status import abort
@@ -51,9 +50,8 @@ def _build_method(
     def handle(body: bytes, context: Any) -> Message:
         try:
             return export(body, authenticator.authenticate(context.invocation_metadata()))
-        except ReflectError as error:
+        except Exception as error:  # noqa: BLE001 - every error leaves as a status, logged there
             abort(context, error)
-            raise
 
     run_in(threads, handle)
     return grpc.unary_unary_rpc_method_handler(
