@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 class Checkpointer:
     """Checkpoints when the log is long, and when nothing has been committed for a while.
 
-    A failed attempt is logged and tried again later; what is committed is safe in the log meanwhile.
+    A failed attempt is tried again later, and its cause logged once; what is committed is safe in the log meanwhile.
 
     Args:
         checkpoint: does it; raises StoreError.
@@ -34,6 +34,7 @@ class Checkpointer:
         self._wake = threading.Event()
         self._stopping = False
         self._dirty = False
+        self._told = ""
         self._last_commit_seconds = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="reflect-checkpoint", daemon=True)
         self._thread.start()
@@ -56,23 +57,30 @@ class Checkpointer:
             is_long = self._wake.wait(_IDLE_SECONDS)
             self._wake.clear()
             is_idle = time.monotonic() - self._last_commit_seconds >= _IDLE_SECONDS
-            if self._dirty and not self._stopping and (is_long or is_idle) and self._has_room():
-                self._try_checkpoint()
+            if self._dirty and not self._stopping and (is_long or is_idle):
+                obstacle = self._find_obstacle() or self._try_checkpoint()
+                if obstacle and obstacle != self._told:
+                    _log.warning("checkpoint put off: %s", obstacle)
+                self._told = obstacle
 
-    def _try_checkpoint(self) -> None:
+    def _find_obstacle(self) -> str:
+        try:
+            free_bytes = shutil.disk_usage(self._log_path.parent).free
+        except OSError as error:
+            return f"cannot tell the free space beside {self._log_path} ({error.strerror}); check the disk"
+        if free_bytes >= _ROOM_FACTOR * self._log_bytes():
+            return ""
+        return f"the disk of {self._log_path} has too little room for it; free disk space"
+
+    def _try_checkpoint(self) -> str:
+        """Why it failed, or an empty text."""
         self._dirty = False
         try:
             self._checkpoint()
         except StoreError as error:
             self._dirty = True
-            _log.warning("checkpoint put off: %s", error)
-
-    def _has_room(self) -> bool:
-        free_bytes = shutil.disk_usage(self._log_path.parent).free
-        if free_bytes >= _ROOM_FACTOR * self._log_bytes():
-            return True
-        _log.warning("checkpoint put off: %d bytes free beside %s; free disk space", free_bytes, self._log_path)
-        return False
+            return str(error)
+        return ""
 
     def _log_bytes(self) -> int:
         try:

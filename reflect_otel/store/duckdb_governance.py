@@ -21,8 +21,9 @@ class DuckDBGovernance:
         """See ``GovernanceStore``."""
         with self._database.write() as session:
             governance_rows.write_change(session, project_id, change)
-            for key in [key for key in self._claims if key[0] == project_id]:
-                del self._claims[key]  # what they have read is out of date
+            for key in list(self._claims):  # other threads claim meanwhile
+                if key[0] == project_id:
+                    self._claims.pop(key, None)  # what they have read is out of date
 
     def find_quarantines(
         self, project_id: str, *, quarantine_id: str | None = None, open_only: bool = False
@@ -67,7 +68,7 @@ class DuckDBGovernance:
             return find_reviews(session, project_id, run_ids)
 
     def find_vectors_of(self, project_id: str, memory_ids: Sequence[str]) -> Sequence[StoredVector]:
-        """See ``GovernanceStore``."""
+        """See ``MemoryStore``."""
         with self._database.read_once() as session:
             return memory_rows.find_vectors_of(session, project_id, memory_ids)
 

@@ -14,7 +14,7 @@ import pytest
 
 from reflect_otel.errors import SchemaMismatch, StoreError, StoreLocked
 from reflect_otel.model.lift import LiftScope
-from reflect_otel.store import schema
+from reflect_otel.store import checkpointer, schema
 from reflect_otel.store.database import CATALOG, Database
 from reflect_otel.store.duckdb_store import DuckDBStore
 from reflect_otel.store.statements import TABLES
@@ -311,6 +311,22 @@ def test_the_log_is_written_back_when_nothing_happens(path, monkeypatch):
     wait_until(lambda: file_bytes(log) == 0)
     assert store.count_spans() == 1
     store.close()
+
+
+def test_a_disk_that_cannot_be_asked_puts_checkpoints_off_and_is_told_once(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("reflect_otel.store.checkpointer._IDLE_SECONDS", 0.01)
+    done = threading.Event()
+    folder = tmp_path / "disk"
+    background = checkpointer.Checkpointer(done.set, folder / "log")
+    background.note_commit()
+    wait_until(lambda: caplog.records)
+    assert not done.wait(0.1)
+    assert [record.message.split(" beside ")[0] for record in caplog.records] == [
+        "checkpoint put off: cannot tell the free space"
+    ]
+    folder.mkdir()
+    assert done.wait(20)
+    background.close()
 
 
 def test_a_checkpoint_waits_for_the_transaction_that_writes(path):
