@@ -95,7 +95,7 @@ def find_copied_share(text: str, trajectory: Trajectory) -> float:
     triples = _triples(text)
     if not triples:
         return 0.0
-    said = set().union(*map(_triples, _iter_texts(trajectory))) if trajectory.messages else set()
+    said = set().union(*map(_triples, _iter_texts(trajectory)))
     return len(triples & said) / len(triples)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from reflect_otel.learning.safety import BLANKS
 from reflect_otel.model.memory import Memory, MemoryKind
 from reflect_otel.model.notes import NOTES_END, NOTES_START, strip_notes
 
@@ -24,11 +25,6 @@ SHORTEST_CUT_TOKENS: Final = 60
 """A note is dropped rather than cut below this."""
 
 _LONGEST_INPUT: Final = 16_384
-_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | {
-    chr(point) for first, last in ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF)) for point in range(first, last + 1)
-}
-"""Characters without a glyph that are neither controls nor format characters by category."""
-
 _CUT: Final = "…"
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[。।؟۔]|(?<=[^\x00-\x7f])[!?]")
 """Scripts without a space behind sentences have marks of their own; NFKC has made some of these ``!`` and ``?``."""
@@ -108,7 +104,7 @@ def _visible(character: str) -> str:
     category = unicodedata.category(character)
     if category in {"Cc", "Zl", "Zp", "Zs"}:
         return " "
-    return "" if category[0] == "C" or character in _INVISIBLE else character
+    return "" if category[0] == "C" or character in BLANKS else character
 
 
 def _one_line(text: str) -> str:

@@ -20,6 +20,11 @@ from urllib.parse import unquote
 from reflect_otel.learning.credentials import REDACTED, has_credential
 from reflect_otel.learning.danger_patterns import load_forms, load_overrides
 
+BLANKS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | {
+    chr(point) for first, last in ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF)) for point in range(first, last + 1)
+}
+"""Characters without a glyph that are neither controls nor format characters by category."""
+
 _ADDRESS: Final = "address"
 _LONGEST_INPUT: Final = 20_000
 _LOOK_ALIKES: Final = str.maketrans(
@@ -31,10 +36,6 @@ _DEFUSED: Final = str.maketrans("‹›⟦⟧", "<>[]")
 _LEET: Final = str.maketrans("013457@$!|", "oieastasii")
 _SPACED_LETTERS: Final = re.compile(r"\b\w(?:[\s._*~|/-]\w){5,}\b")
 _BASE64: Final = re.compile(r"(?<![\w/+])[A-Za-z0-9+/_-]{16,}={0,2}")
-_BLANKS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | {
-    chr(point) for first, last in ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF)) for point in range(first, last + 1)
-}
-"""Characters without a glyph that are neither controls nor format characters by category."""
 _JOINERS: Final = frozenset("\u200c\u200d")
 _SELECTOR: Final = "\ufe0f"
 
@@ -127,12 +128,7 @@ def _is_hidden(character: str) -> bool:
     category = unicodedata.category(character)
     if category == "Cc":
         return character not in "\n\r\t"
-    return (
-        category in {"Cf", "Co", "Cn", "Zl", "Zp"}
-        or character in _BLANKS
-        or "\ufe00" <= character <= "\ufe0f"
-        or "\U000e0100" <= character <= "\U000e01ef"
-    )
+    return category in {"Cf", "Co", "Cn", "Zl", "Zp"} or character in BLANKS
 
 
 def _has_look_alikes(text: str) -> bool:

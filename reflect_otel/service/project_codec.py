@@ -2,11 +2,9 @@
 
 from typing import Any, Final
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from reflect_otel.model.lift import Arm, Lift, LiftReport
 from reflect_otel.model.project_settings import SETTING_NAMES, ProjectSettings
-from reflect_otel.service.codec import read_nanoseconds
+from reflect_otel.service.codec import build_timestamp, read_nanoseconds
 from reflect_otel.wire.v1 import reflect_pb2 as wire
 
 _MAX_INT64: Final = 2**63 - 1
@@ -32,8 +30,8 @@ def build_settings(settings: ProjectSettings) -> wire.ProjectSettings:
     return wire.ProjectSettings(
         **{name: getattr(settings, name) for name in SETTING_NAMES},
         serving_stopped_reason=settings.serving_stopped_reason,
-        serving_stopped_time=_moment(settings.serving_stopped_ns),
-        evidence_since=_moment(settings.evidence_since_ns),
+        serving_stopped_time=build_timestamp(settings.serving_stopped_ns),
+        evidence_since=build_timestamp(settings.evidence_since_ns),
     )
 
 
@@ -49,12 +47,12 @@ def build_report(report: LiftReport) -> wire.GetLiftResponse:
         agents=map(_build_lift, report.agents),
         memories=map(_build_lift, report.memories),
         control_share=report.control_share,
-        since=_moment(report.since_ns),
+        since=build_timestamp(report.since_ns),
         half_width=report.half_width,
         harm_evidence=report.harm_evidence,
         harm_limit=report.harm_limit,
         serving_stopped_reason=report.serving_stopped_reason,
-        serving_stopped_time=_moment(report.serving_stopped_ns),
+        serving_stopped_time=build_timestamp(report.serving_stopped_ns),
     )
 
 
@@ -72,11 +70,3 @@ def _build_lift(lift: Lift) -> wire.Lift:
 
 def _build_arm(arm: Arm) -> wire.LiftArm:
     return wire.LiftArm(runs=arm.runs, reviewed=arm.reviewed, passes=arm.passes, mean_reward=arm.mean_reward)
-
-
-def _moment(moment_ns: int) -> Timestamp | None:
-    if not moment_ns:
-        return None
-    moment = Timestamp()
-    moment.FromNanoseconds(moment_ns)
-    return moment

@@ -189,11 +189,10 @@ class Database:
         draft = self._path.with_name(self._path.name + ".new")
         for leftover in (draft, _log_path(draft)):
             leftover.unlink(missing_ok=True)
-        connection = _attach(draft)
-        connection.execute(f"use {CATALOG}")
-        migrate(Session(connection), CATALOG, self._clock)
-        connection.execute(f"checkpoint {CATALOG}")
-        connection.close()
+        with contextlib.closing(_attach(draft)) as connection:
+            connection.execute(f"use {CATALOG}")
+            migrate(Session(connection), CATALOG, self._clock)
+            connection.execute(f"checkpoint {CATALOG}")
         draft.rename(self._path)
 
 

@@ -10,7 +10,7 @@ from reflect_otel.ports import Clock
 from reflect_otel.store.columns import build_numbers, build_objects, build_texts, storable_text
 from reflect_otel.store.memory_rows import find_utility_events, write_utility_events
 from reflect_otel.store.reviews import find_reviews, write_signal
-from reflect_otel.store.run_rows import find_record, find_run_ids
+from reflect_otel.store.run_rows import find_record, find_records, find_run_ids
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry import KnownTraces, delete_traces, iter_pieces
 from reflect_otel.store.trajectories import delete_trajectories
@@ -39,7 +39,7 @@ def join_traces(
 
 def delete_runs(session: Session, project_id: str, run_ids: Sequence[str]) -> int:
     """Delete runs with all that belongs to them alone; returns how many there were."""
-    known = [run_id for run_id in dict.fromkeys(run_ids) if find_record(session, project_id, run_id)]
+    known = [record.run_id for record in find_records(session, project_id, list(dict.fromkeys(run_ids)))]
     if known:
         _delete_telemetry(session, project_id, known)
         _delete_rows(session, project_id, known)
