@@ -9,7 +9,8 @@ import re
 from typing import Any, Final
 
 _MAX_CHARACTERS: Final = 256 * 1024
-_TEXT: Final = r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+_TEXT: Final = r"""(?P<text>'(?:[^'\\]|\\[\s\S]?)*+(?:'|\Z)|"(?:[^"\\]|\\[\s\S]?)*+(?:"|\Z))"""
+"""A quoted text. One that never ends is taken to the end of all: looked for at each quote in it, it took hours."""
 _ENUM: Final = re.compile(r"<[A-Za-z_][\w.]*: (?P<value>'(?:[^'\\]|\\.)*'|-?\d+)>|" + _TEXT)
 _OPAQUE: Final = re.compile(_TEXT + r"|<[A-Za-z_][^<>'\"]*>")
 _MAX_BRACKETS: Final = 3

@@ -77,10 +77,10 @@ def complete_turns(transcript: Transcript, uses: Sequence[ToolUse]) -> None:
     free = _FreeUses(uses, {call.id for entry in entries for call in entry.message.tool_calls or () if call.id})
     for turn in _find_turns(entries):
         calls = turn.entry.message.tool_calls or ()
-        waiting = list(turn.answers)
+        answers = _FreeAnswers(turn.answers, calls)
         paired: list[tuple[ToolCall, Entry | None, ToolUse | None]] = []
         for call in calls:
-            answer = _take_answer(call, waiting, calls)
+            answer = answers.take(call)
             use = free.take(call, answer) if turn.entry.is_new else None
             paired.append((call, answer, use))
         last = turn.answers[-1] if turn.answers else turn.entry
@@ -89,6 +89,28 @@ def complete_turns(transcript: Transcript, uses: Sequence[ToolUse]) -> None:
                 answer.message = _complete(answer.message, call, use)
             elif use is not None:
                 last = transcript.insert_after(last, _build_answer(call, use.run))
+
+
+class _FreeAnswers:
+    """Tool messages of one turn that no call has been paired with yet.
+
+    Args:
+        answers: the turn's tool messages.
+        calls: the turn's calls: an answer with the id of one of them belongs to calls of that id alone.
+    """
+
+    def __init__(self, answers: Sequence[Entry], calls: Sequence[ToolCall]) -> None:
+        self._by_id: dict[str, deque[Entry]] = {call.id: deque() for call in calls if call.id}
+        self._by_name: dict[str, deque[Entry]] = {}
+        for answer in answers:
+            response = answer.message.tool_response or ToolResponse()
+            claimed = self._by_id.get(response.id)
+            (self._by_name.setdefault(response.name, deque()) if claimed is None else claimed).append(answer)
+
+    def take(self, call: ToolCall) -> Entry | None:
+        """The tool message for this call: same id, else same name, else the next that names nothing."""
+        kept = (self._by_id.get(call.id or ""), self._by_name.get(call.name), self._by_name.get(""))
+        return next((answers.popleft() for answers in kept if answers), None)
 
 
 class _FreeUses:
@@ -147,24 +169,6 @@ def _find_turns(entries: Iterable[Entry]) -> list[_Turn]:
         elif message.role is Role.USER:
             turn = None
     return turns
-
-
-def _take_answer(call: ToolCall, waiting: list[Entry], calls: Sequence[ToolCall]) -> Entry | None:
-    """The tool message for this call: same id, else same name, else the next that no other call's id claims."""
-    others = {other.id for other in calls if other.id and other is not call}
-
-    def take(matches: Iterable[Entry]) -> Entry | None:
-        found = next(iter(matches), None)
-        if found is not None:
-            waiting.remove(found)
-        return found
-
-    responses = [(entry, entry.message.tool_response or ToolResponse()) for entry in waiting]
-    return (
-        take(entry for entry, response in responses if call.id and response.id == call.id)
-        or take(entry for entry, response in responses if response.name == call.name and response.id not in others)
-        or take(entry for entry, response in responses if not response.name and response.id not in others)
-    )
 
 
 def _same_name(first: str, second: str) -> bool:

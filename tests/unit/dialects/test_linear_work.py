@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from reflect_otel.model.spans import SpanRecord
 
-from .spans import assistant, call, chat, read, span, user
+from .spans import assistant, call, chat, read, result, span, user
 
 FEW, MANY = 50, 200
 SECOND = 1_000_000_000
@@ -82,6 +83,25 @@ def one_growing_history(number: int) -> SpanRecord:
 def test_four_times_the_spans_take_about_four_times_the_work(build: Callable[[int], SpanRecord]) -> None:
     few, many = (count_lines([build(number + 1) for number in range(size)]) for size in (FEW, MANY))
     assert many < 5.5 * few
+
+
+@pytest.mark.parametrize("identified", [True, False])
+def test_four_times_the_calls_of_one_message_take_about_four_times_the_work(identified: bool) -> None:
+    few, many = (count_lines([one_message_of_calls(size, identified)]) for size in (FEW, MANY))
+    assert many < 5.5 * few
+
+
+def one_message_of_calls(size: int, identified: bool) -> SpanRecord:
+    ids = [f"call-{number}" if identified else None for number in range(size)]
+    asked = assistant(None, *(call(name, "look") for name in ids))
+    return chat(1, inputs=[user("q"), asked, *(result(name, "seen") for name in reversed(ids))])
+
+
+def test_text_that_begins_as_an_object_and_never_ends_is_given_up_in_a_moment() -> None:
+    began = time.monotonic()
+    text = "[Message(text='" + "\\'" * 30_000
+    assert read(chat(1, inputs=text)).messages
+    assert time.monotonic() - began < 20  # looking for its end from each quote took minutes
 
 
 def count_lines(spans: list[SpanRecord]) -> int:
