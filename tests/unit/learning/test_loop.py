@@ -433,7 +433,7 @@ def test_learn_waits_no_longer_than_told(world):
     world.loop.start()
     started = time.monotonic()
     assert world.loop.learn(PROJECT, "r1", 0.2) is False
-    assert 0.2 <= time.monotonic() - started < 1.5
+    assert 0.2 <= time.monotonic() - started < 5
     world.loop.stop(5)
 
 

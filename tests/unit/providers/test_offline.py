@@ -445,7 +445,7 @@ def test_huge_texts_take_bounded_time(text, result):
     started = time.perf_counter()
     reflect(run, result, task=text, feedback=text)
     reflect(trajectory(user(text), says(text), says(text)), result, task=text)
-    assert time.perf_counter() - started < 1.0
+    assert time.perf_counter() - started < 10
 
 
 @pytest.mark.parametrize("result", [PASS, FAIL])
@@ -454,7 +454,7 @@ def test_a_run_of_thousands_of_calls_takes_bounded_time(result):
     run = trajectory(ASKED, *many)
     started = time.perf_counter()
     assert reflect(run, result) is not None
-    assert time.perf_counter() - started < 2.0
+    assert time.perf_counter() - started < 10
 
 
 # --- recorded runs --------------------------------------------------------------------------------------
