@@ -235,10 +235,7 @@ class Pipeline:
         self._remember_traces(arrivals)
         reviews: list[tuple[str, ReviewSignal]] = []
         for arrival in arrivals:
-            project_id = arrival.project_id
-            self._assembler.add_spans(project_id, arrival.spans, arrival.received_ns, arrival.span_bytes)
-            self._assembler.add_logs(project_id, arrival.logs, arrival.received_ns)
-            reviews += [(project_id, signal) for signal in self._find_reviews(arrival)]
+            reviews += self._assemble(arrival)
         assembly = self._assembler.take_changes()
         return TelemetryBatch(
             journal_offset=records[-1].sequence,
@@ -250,6 +247,24 @@ class Pipeline:
             joined=assembly.joined,
             runs=assembly.runs,
         )
+
+    def _assemble(self, arrival: Arrival) -> Sequence[tuple[str, ReviewSignal]]:
+        """Take an arrival into its runs; the reviews in it.
+
+        One that cannot be taken in is stored all the same: it must not keep those behind it from being so.
+        """
+        project_id = arrival.project_id
+        try:
+            self._assembler.add_spans(project_id, arrival.spans, arrival.received_ns, arrival.span_bytes)
+            self._assembler.add_logs(project_id, arrival.logs, arrival.received_ns)
+            return [(project_id, signal) for signal in self._find_reviews(arrival)]
+        except StoreError:
+            raise
+        except Exception:
+            logger.exception(
+                "telemetry of project %r cannot be taken into its runs; it is stored without", project_id
+            )
+            return []
 
     def _remember_traces(self, arrivals: Sequence[Arrival]) -> None:
         """Look up the batch's traces in one go: a query a request would cost as much as all the rest."""

@@ -79,7 +79,7 @@ def _events(span: SpanRecord, logs: Sequence[LogRecord], problems: list[str]) ->
             yield event.name, _body(event.attributes)
     told = decode(span.attributes.get(_EVENTS_KEY), problems)
     for entry in told if isinstance(told, list) else ():
-        if isinstance(entry, Mapping) and entry.get("event.name") in _EVENTS:
+        if isinstance(entry, Mapping) and str(entry.get("event.name")) in _EVENTS:
             yield entry["event.name"], _body(entry)
 
 

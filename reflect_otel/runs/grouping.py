@@ -17,7 +17,8 @@ from reflect_otel.runs.review_trigger import is_review_of_another_run
 
 __all__ = ["find_continued_trace", "group_runs", "is_agent_span", "run_id_of", "select_run"]
 
-_BEGINS_A_RUN: Final = frozenset({"invoke_agent", "invoke_workflow", "create_agent"})
+_BEGINS_A_RUN: Final = ("invoke_agent", "invoke_workflow", "create_agent")
+"""Compared and not looked up by hash: senders may put a list where a name belongs."""
 
 
 def run_id_of(record: SpanRecord | LogRecord) -> str | None:

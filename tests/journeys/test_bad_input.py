@@ -44,6 +44,17 @@ def test_span_without_a_valid_id_is_rejected_and_the_rest_kept(service, sender):
     assert service.wait_settled()["spans"] == 1
 
 
+def test_a_list_where_a_name_belongs_holds_up_nobody(service, sender, client):
+    """In the root of a trace that links to another one, which is where a run is looked for."""
+    spans = agent_run("Refund an order", "Done.")
+    operation = next(pair for pair in spans[2].attributes if pair.key == "gen_ai.operation.name")
+    operation.value.array_value.values.add(string_value="invoke_agent")
+    spans[2].links.add(trace_id=b"elsewhere".zfill(16), span_id=b"anywhere")
+    sender.send(trace_request(spans))
+    assert service.wait_settled()["runs"] == 1
+    assert client.get_trace(spans[0].trace_id.hex()).ingest_status == "completed"
+
+
 def test_unknown_review_result_is_told_and_the_span_kept(service, sender, client):
     spans = agent_run("Refund an order", "Done.", root={"reflect.review.result": "meh"})
     response = sender.send(trace_request(spans))

@@ -25,6 +25,13 @@ class StumblingStore(InMemoryStore):
         super().__init__()
         self.refused = 0
         self.is_mended = False
+        self.odd_projects = {"odd"}
+
+    def find_settings(self, project_id):
+        if project_id in self.odd_projects:
+            self.odd_projects.remove(project_id)
+            raise TypeError("unhashable type: 'list'")
+        return DEFAULTS
 
     def write_runs(self, read):
         if not self.is_mended:
@@ -45,7 +52,7 @@ def pipeline(store, tmp_path):
         journal,
         store,
         Settings(settle_seconds=0.05),
-        lambda _project: DEFAULTS,
+        store.find_settings,
         time.time_ns,
         lambda _project, _run, _traces: None,
         lambda: None,
@@ -80,3 +87,13 @@ def test_a_run_that_could_not_be_closed_by_a_call_is_closed_later(pipeline, stor
     store.is_mended = True
     assert pipeline.wait_closed(20)
     assert store.find_run("p", "r").record.state is RunState.CLOSED
+
+
+def test_what_cannot_be_taken_into_a_run_is_stored_and_holds_up_nothing(pipeline, store):
+    """Whatever it is that a sender has thought of: here the first question about its project fails."""
+    store.is_mended = True
+    pipeline.submit_trace("odd", draft("r", spans_follow=True))
+    pipeline.submit_trace("p", draft("r"))
+    assert pipeline.wait_committed(20)
+    assert store.count_spans() == 2
+    assert store.get_trajectory("p", "r").final_response == "Done."
