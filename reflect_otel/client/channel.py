@@ -135,7 +135,7 @@ class ServiceChannel:
             try:
                 return invoke(request, timeout=_answer_seconds(timeout_seconds), metadata=self._metadata())
             except grpc.RpcError as error:
-                raise read_error(error, self._address.target) from error
+                raise read_error(error, self._address.target, secure=self._address.secure) from error
 
     def stream(self, method: str, request: Any, timeout_seconds: float) -> Iterator[Any]:
         """The answers of a server stream, as they come. Raises as ``call`` does."""
@@ -146,7 +146,7 @@ class ServiceChannel:
                 yield from answers
             except grpc.RpcError as error:
                 if not answers.interrupted:
-                    raise read_error(error, self._address.target) from error
+                    raise read_error(error, self._address.target, secure=self._address.secure) from error
             else:
                 return
             finally:

@@ -34,11 +34,9 @@ _REQUEST_ERRORS: Final[dict[grpc.StatusCode, type[ReflectError]]] = {
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
 }
-_NOT_TLS: Final = "WRONG_VERSION_NUMBER"
-"""What the TLS library says of an answer in plaintext."""
 
 
-def read_error(error: grpc.RpcError, target: str) -> ReflectError:
+def read_error(error: grpc.RpcError, target: str, *, secure: bool = False) -> ReflectError:
     """The typed error for a failed call to ``target``; the service's own message where it sent one."""
     code, text = error.code(), error.details() or ""
     info, field, retry_after_seconds = _read_details(error)
@@ -46,20 +44,19 @@ def read_error(error: grpc.RpcError, target: str) -> ReflectError:
         kind = IngestFailed if info == IngestFailed.reason else _REQUEST_ERRORS[code]
         return kind(text or code.name, field=field)
     kind_of_transport = _TRANSPORT_ERRORS.get(code, TransportError)
-    message = _with_remedy(code, text, target, from_service=bool(info))
+    message = _with_remedy(code, text, target, from_service=bool(info), secure=secure)
     return kind_of_transport(message, field=field, retry_after_seconds=retry_after_seconds)
 
 
-def _with_remedy(code: grpc.StatusCode, text: str, target: str, *, from_service: bool) -> str:
+def _with_remedy(code: grpc.StatusCode, text: str, target: str, *, from_service: bool, secure: bool) -> str:
     if from_service and text:
         return text
     match code:
-        case grpc.StatusCode.UNAVAILABLE if _NOT_TLS in text:
-            return f"what listens at {target} does not speak TLS; write http:// in place of https:// ({text})"
         case grpc.StatusCode.UNAVAILABLE:
+            plaintext = "; it has no TLS of its own: write http:// unless a proxy adds it" if secure else ""
             return (
                 f"no reflect-otel service answers at {target}; start one with `reflect-otel serve` "
-                f"or set REFLECT_ENDPOINT ({text})"
+                f"or set REFLECT_ENDPOINT{plaintext} ({text})"
             )
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return f"{target} did not answer in time; see `reflect-otel doctor`, and raise the timeout if it is up"

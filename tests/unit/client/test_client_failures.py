@@ -86,7 +86,7 @@ def test_nobody_there_names_the_address_and_the_remedy():
 
 def test_https_where_no_tls_is_spoken_names_the_remedy(service):
     url = service.url.replace("http://", "https://")
-    remedy = "write http:// in place of https://"
+    remedy = "no TLS of its own: write http://"
     with ReflectClient(url, timeout=10) as client, pytest.raises(Unavailable, match=remedy):
         client.get_trace("r")
 
