@@ -168,8 +168,9 @@ class LearningLoop:
             ConfigError: the embedder's endpoint refuses the call; nothing was stored then.
         """
         stored = embed_memories([(project_id, memory)], pin(self._embedder))[0]
-        self._store.write_memory(project_id, stored)
-        self._table.write(stored)
+        with self.committing:  # a quarantine in between would be undone in the table
+            self._store.write_memory(project_id, stored)
+            self._table.write(stored)
 
     def merge_late(self, stored: StoredVector) -> None:
         """Merge a memory that was drawn while no embedder answered, now that it can be compared with the others.

@@ -7,6 +7,7 @@ import pytest
 
 from reflect_otel.errors import DeadlineExceeded, IngestFailed, InvalidArgument, NotFound, RateLimited
 from reflect_otel.learning.loop import MAX_TRIES
+from reflect_otel.model.governance import Origin
 from reflect_otel.model.memory import MemoryKind, RetrievalOptions
 from reflect_otel.model.review import Review, ReviewResult, ReviewStatus
 from reflect_otel.model.trace import IngestStatus, TraceDraft
@@ -395,3 +396,25 @@ def test_bad_input_is_refused_with_its_field_and_nothing_is_stored(empty_backend
     assert empty_backend.operations.list_traces("shop").items == ()
     assert empty_backend.operations.list_memories("shop").items == ()
     assert len(empty_backend.watch) == 0
+
+
+class MeddledStore(InMemoryStore):
+    """Right behind the commit of a memory somebody else acts; waits for that for a moment."""
+
+    meddle = None
+
+    def write_memory(self, project_id, stored):
+        super().write_memory(project_id, stored)
+        self.meddler = threading.Thread(target=self.meddle)
+        self.meddler.start()
+        self.meddler.join(0.3)
+
+
+def test_a_memory_that_is_quarantined_as_soon_as_it_is_stored_is_not_served():
+    store = MeddledStore()
+    operations = Backend(store, InMemoryIndex).operations
+    store.meddle = lambda: operations.governance.create_quarantine("shop", Origin(since_ns=1))
+    memory = operations.create_memory("shop", task=TASK, reflection="Ask for a photo first.")
+    store.meddler.join(20)
+    assert operations.get_memory("shop", memory.id).status == "quarantined"
+    assert operations.query_memories("shop", TASK, RetrievalOptions()) == []
