@@ -152,7 +152,7 @@ class RunSpanProcessor(RunStampProcessor):
             self._drain(everything=True)
         else:
             worker.join(timeout_millis / 1000)
-        self._abandoned = True
+            self._abandoned = worker.is_alive()
         self._exporter.shutdown()
         if unsent := self._buffer.held_spans:
             self._buffer.dropped_spans += unsent
