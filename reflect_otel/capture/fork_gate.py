@@ -17,8 +17,11 @@ from typing import Final, Protocol
 _WAIT_SECONDS: Final = 1.0
 """How long a fork may wait for calls that nobody interrupts; those that an agent waits for take 0.3 s at most."""
 
+_ASK_AGAIN_SECONDS: Final = 0.005
+"""Who has just gone in may not be interruptible yet, and nothing tells of the end of a thread."""
+
 _SETTLE_SECONDS: Final = 0.01
-"""How long who has left may still be inside gRPC, for the release of what the call held."""
+"""How long a thread that has left may still be inside gRPC, for the release of what the call held."""
 
 
 class Interruptible(Protocol):
@@ -43,6 +46,7 @@ class ForkGate:
     def _start_over(self) -> None:
         self._changed = threading.Condition()
         self._inside: Counter[Hashable] = Counter()
+        self._ending: set[threading.Thread] = set()
         self._forks = 0
         self._left_seconds = 0.0
 
@@ -62,29 +66,31 @@ class ForkGate:
             self._changed.wait_for(lambda: not self._forks, _WAIT_SECONDS)
             self._inside[who] += 1
 
-    def leave(self, who: Hashable) -> None:
-        """``who`` is out again."""
+    def leave(self, who: Hashable, ending: threading.Thread | None = None) -> None:
+        """``who`` is out again, but for ``ending``: a thread of gRPC's that is about to end, inside until then."""
         with self._changed:
             if self._inside[who] > 1:
                 self._inside[who] -= 1
             else:
                 del self._inside[who]  # a count of 0 would hold the stream, and its answers, for good
+            if ending is not None:
+                self._ending = {ending, *filter(threading.Thread.is_alive, self._ending)}
             self._left_seconds = time.monotonic()
             self._changed.notify_all()
 
     def let_interrupt(self, caller: Interruptible) -> None:
         """A fork may interrupt ``caller``, as long as it exists."""
-        self._interruptible.add(caller)
+        with self._changed:
+            self._interruptible.add(caller)
 
     def _close(self) -> None:
+        deadline = time.monotonic() + _WAIT_SECONDS
         with self._changed:
             self._forks += 1
-            is_empty = self._is_empty()
-        if not is_empty:
-            for caller in list(self._interruptible):
-                caller.interrupt()
+        while not self._is_empty() and time.monotonic() < deadline:
+            self._interrupt()
             with self._changed:
-                self._changed.wait_for(self._is_empty, _WAIT_SECONDS)
+                self._changed.wait_for(self._is_empty, _ASK_AGAIN_SECONDS)
         time.sleep(max(0.0, self._left_seconds + _SETTLE_SECONDS - time.monotonic()))
 
     def _open(self) -> None:
@@ -92,10 +98,18 @@ class ForkGate:
             self._forks -= 1
             self._changed.notify_all()
 
+    def _interrupt(self) -> None:
+        with self._changed:
+            callers = list(self._interruptible)
+        for caller in callers:
+            caller.interrupt()
+
     def _is_empty(self) -> bool:
         """Whether no thread but this one is inside."""
         me = threading.get_ident()
-        return all(who == me for who in self._inside)
+        with self._changed:
+            is_empty = all(who == me for who in self._inside)
+            return is_empty and not any(thread.is_alive() for thread in self._ending)
 
 
 fork_gate: Final = ForkGate()

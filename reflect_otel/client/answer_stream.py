@@ -1,5 +1,6 @@
 """A streaming call that a fork of the process does not catch inside gRPC."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,12 +26,18 @@ class AnswerStream:
         except BaseException:
             fork_gate.leave(self)
             raise
-        self._answers.add_done_callback(lambda _: fork_gate.leave(self))
+        self._opener = threading.current_thread()
+        self._answers.add_done_callback(lambda _: self._leave())
         if is_interruptible:
             fork_gate.let_interrupt(self)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._answers)
+
+    def _leave(self) -> None:
+        thread = threading.current_thread()
+        # A call that had ended before the callback was added is told of in the opener's thread, which goes on.
+        fork_gate.leave(self, ending=None if thread is self._opener else thread)
 
     def interrupt(self) -> None:
         """End the call, because the process forks."""

@@ -78,3 +78,52 @@ def test_a_stream_that_has_ended_is_not_held():
     fork_gate.leave(stream)
     del stream
     assert held() is None
+
+
+class Caller:
+    """Inside gRPC until a fork interrupts it."""
+
+    def __init__(self, then=lambda: None):
+        self.interrupted = 0
+        self.then = then
+        fork_gate.enter(self)
+
+    def interrupt(self):
+        self.interrupted += 1
+        if self.interrupted == 1:
+            fork_gate.leave(self)
+            self.then()
+
+
+def fork():
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_who_can_be_interrupted_only_after_the_fork_began_is_interrupted_too():
+    late = Caller()
+    early = Caller(then=lambda: fork_gate.let_interrupt(late))
+    fork_gate.let_interrupt(early)
+    fork()
+    assert early.interrupted
+    assert late.interrupted
+
+
+def test_a_fork_waits_for_the_end_of_the_thread_in_which_a_stream_ended():
+    left, may_end = threading.Event(), threading.Event()
+
+    def end():
+        fork_gate.leave("stream", ending=threading.current_thread())
+        left.set()
+        may_end.wait(20)
+
+    fork_gate.enter("stream")
+    thread = threading.Thread(target=end)
+    thread.start()
+    assert left.wait(20)
+    caller = Caller(then=may_end.set)
+    fork_gate.let_interrupt(caller)
+    fork()
+    assert not thread.is_alive()
