@@ -24,6 +24,7 @@ from reflect_otel.providers.lesson_wording import (
     join,
     listed,
 )
+from reflect_otel.providers.outages import is_outage
 from reflect_otel.providers.run_contrast import find_differences
 from reflect_otel.providers.tool_facts import (
     Call,
@@ -151,6 +152,8 @@ def _contrast(lesson: LearningInput) -> list[str]:
 
 
 def _pitfall(lesson: LearningInput, calls: Sequence[Call], told: str) -> list[str]:
+    if is_outage(lesson.trajectory.error or ""):  # what was left undone was not the agent's choice
+        return [_advice(recovery) for recovery in find_recoveries(calls)[:_MOST_RECOVERIES]]
     sentences = _stopped(lesson.trajectory)
     if not calls:
         if told or sentences:

@@ -161,9 +161,57 @@ def test_the_way_a_run_stopped_is_told():
     cut = trajectory(
         ASKED, calls("get"), execution_metrics=ExecutionMetrics(termination_reason=TerminationReason.MAX_STEPS)
     )
-    broken = trajectory(ASKED, calls("get"), error="HTTP 500 from the model")
+    broken = trajectory(ASKED, calls("get"), error="KeyError: fare of 2024")
     assert "it reached the step limit" in reflect(cut, FAIL).text
-    assert "ended with “HTTP … from the model”" in reflect(broken, FAIL).text
+    assert "ended with “KeyError: fare of" in reflect(broken, FAIL).text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Connection error.",
+        "Request timed out.",
+        "openai.APIConnectionError: Connection error.",
+        "APIConnectionError",
+        "ReadTimeout",
+        "Error code: 429 - {'error': {'message': 'You exceeded your current quota', 'type': 'insufficient_quota'}}",
+        "Error code: 503 - {'error': 'The engine is currently overloaded'}",
+        "HTTP 500 from the model",
+        "HTTP/1.1 502 Bad Gateway",
+        "Error code: 401 - {'error': {'message': 'Incorrect API key provided: sk-…'}}",
+        "RateLimitError: slow down",
+        "[Errno 111] Connection refused",
+        "Cannot connect to host llm:443 ssl:default [Temporary failure in name resolution]",
+        "peer closed: Server disconnected without sending a response.",
+        "connect ECONNREFUSED 127.0.0.1:8000",
+        "{'type': 'overloaded_error', 'message': 'Overloaded'}",
+        "429 RESOURCE_EXHAUSTED. Quota exceeded",
+    ],
+)
+def test_what_no_agent_could_have_avoided_teaches_nothing(error):
+    broken_off = trajectory(ASKED, calls("get_fares"), error=error)
+    assert reflect(broken_off, FAIL) is None
+    told = reflect(broken_off, FAIL, feedback="Ask for the date first").text
+    assert "Ask for the date first" in told
+    assert "failed run" not in told
+    before = trajectory(ASKED, calls("search", "Error: no such day", day="1"), calls("search", day="2"), error=error)
+    assert "If search gives “no such day”, call it with other day" in reflect(before, FAIL).text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "KeyError: fares",
+        "Error code: 400 - maximum context length is 8192 tokens",
+        "ValueError: the limit of the card is exceeded",
+        "the connection to the earlier booking was not found",
+        "max turns (10) exceeded",
+        "flight 503 is sold out",
+        "guardrail tripped: the refund is not allowed",
+    ],
+)
+def test_what_the_agent_did_wrong_is_no_outage(error):
+    assert "failed run" in reflect(trajectory(ASKED, calls("get_fares"), error=error), FAIL).text
 
 
 def test_feedback_comes_first():
