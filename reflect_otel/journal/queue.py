@@ -65,6 +65,8 @@ class Journal:
         self._queue: deque[_Entry] = deque()
         self._queued_bytes = 0
         self._writing_bytes = 0
+        self._queued_count = 0
+        self._ended_count = 0
         self._lost_count = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -120,7 +122,8 @@ class Journal:
         """
         self._check_usable()
         with self._changed:
-            if not self._changed.wait_for(lambda: not self._queue and not self._writing_bytes, timeout_seconds):
+            target = self._queued_count  # not an empty queue: under steady load that never comes
+            if not self._changed.wait_for(lambda: self._ended_count >= target, timeout_seconds):
                 raise StoreError(f"journal {self._path}: not on disk after {timeout_seconds} s; check the disk")
             return self._last_sequence
 
@@ -248,6 +251,7 @@ class Journal:
             self._last_sequence = self._folder.last_sequence
             self._stored_bytes = self._folder.count_bytes()
             self._writing_bytes = 0
+            self._ended_count += len(group)
             if error:
                 self._lost_count += sum(entry.done is None for entry in group)
             self._changed.notify_all()
@@ -295,6 +299,7 @@ class Journal:
                     "try again later, or raise its capacity"
                 )
             self._queue.append(entry)
+            self._queued_count += 1
             self._queued_bytes += size_bytes
             self._changed.notify_all()
 

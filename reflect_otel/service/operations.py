@@ -5,6 +5,7 @@ project does not exist for it.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Final
@@ -52,6 +53,9 @@ _log: Final = logging.getLogger(__name__)
 
 REVIEW_SECONDS: Final = 30.0
 """How long a review waits for its learning when the caller sets no deadline."""
+
+_LONGEST_RUN_SECONDS: Final = 10.0
+"""How long a review waits for a run that may be on its way; the client's retries then wait again."""
 
 
 class Operations:
@@ -232,16 +236,18 @@ class Operations:
         Raises:
             InvalidArgument: the review is out of range.
             NotFound: no such run in this project.
+            Unavailable: the run may be on its way; nothing was stored, to be tried again.
             DeadlineExceeded: the review is stored, its learning goes on.
             IngestFailed: the review is stored, but the run could not be read or learned from.
         """
         validation.require_review(review)
-        record = self._runs.get_run(project_id, trace_id).record
+        end = time.monotonic() + (REVIEW_SECONDS if timeout_seconds is None else timeout_seconds)
+        record = self._runs.get_run(project_id, trace_id, _run_seconds(end)).record
         if record.state is not RunState.CLOSED:
             self._intake.close_run(project_id, record.run_id)
         self._store.write_review(project_id, record.run_id, replace(review, created_ns=self._clock()))
         self._watch.publish(project_id, record.run_id, record.trace_ids)
-        return self._learn(project_id, record.run_id, REVIEW_SECONDS if timeout_seconds is None else timeout_seconds)
+        return self._learn(project_id, record.run_id, max(0.0, end - time.monotonic()))
 
     def withdraw_review(
         self, project_id: str, trace_id: str, key: ReviewKey, *, timeout_seconds: float | None = None
@@ -253,18 +259,24 @@ class Operations:
         Raises:
             InvalidArgument: a part of the key is no name.
             NotFound: no such run in this project, or it has never had a review of this key.
+            Unavailable: the run or the review may be on its way; nothing was changed, to be tried again.
             DeadlineExceeded: the review is withdrawn, unlearning it goes on.
             IngestFailed: the review is withdrawn, but the run could not be learned from anew.
         """
         name, _, identifier = key
         validation.require_id(name, "name")
         validation.limit_name(identifier, "identifier")
-        record = self._runs.get_run(project_id, trace_id).record
-        self._store.write_withdrawal(project_id, record.run_id, key)
+        end = time.monotonic() + (REVIEW_SECONDS if timeout_seconds is None else timeout_seconds)
+        record = self._runs.get_run(project_id, trace_id, _run_seconds(end)).record
+        try:
+            self._store.write_withdrawal(project_id, record.run_id, key)
+        except NotFound:
+            self._runs.require_settled(_run_seconds(end))  # the review may have been accepted with telemetry
+            self._store.write_withdrawal(project_id, record.run_id, key)
         self._watch.publish(project_id, record.run_id, record.trace_ids)
         if record.state is not RunState.CLOSED:
             return self._runs.view(project_id, self._runs.get_run(project_id, record.run_id))  # not learned from yet
-        return self._learn(project_id, record.run_id, REVIEW_SECONDS if timeout_seconds is None else timeout_seconds)
+        return self._learn(project_id, record.run_id, max(0.0, end - time.monotonic()))
 
     def watch_trace(
         self,
@@ -306,9 +318,10 @@ class Operations:
 
         Raises:
             InvalidArgument: more than 1000 ids, or one is no identifier.
+            Unavailable: what belongs to them may be on its way; nothing was deleted, to be tried again.
         """
         run_ids = validation.require_ids(trace_ids, "trace_ids", validation.MAX_DELETED_IDS)
-        self._runs.settle()
+        self._runs.require_settled()
         self._intake.forget_runs(project_id, run_ids)
         deleted = self._store.delete_runs(project_id, run_ids)
         if with_memories:
@@ -409,6 +422,11 @@ class Operations:
             f"the review of run {run_id!r} is stored and its learning goes on; use WaitTrace with require_reviewed"
             + (f" (last try: {trace.last_ingest_error})" if trace.last_ingest_error else "")
         )
+
+
+def _run_seconds(end: float) -> float:
+    """How long to wait for a run: half of the time until ``end`` (monotonic), the rest is for learning from it."""
+    return min(_LONGEST_RUN_SECONDS, max(0.0, end - time.monotonic()) / 2)
 
 
 def _memory_bytes(memory: Memory) -> int:

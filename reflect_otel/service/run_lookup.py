@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from reflect_otel.errors import NotFound
+from reflect_otel.errors import NotFound, Unavailable
 from reflect_otel.learning.project_settings_table import ProjectSettingsTable
 from reflect_otel.model.spans import RunState
 from reflect_otel.model.trace import Trace
@@ -24,6 +24,9 @@ from reflect_otel.service.validation import require_id
 READ_YOUR_WRITES_SECONDS: Final = 2.0
 """How long a read waits for what was accepted before it."""
 
+RETRY_SECONDS: Final = 1.0
+"""Pause to recommend to a caller whose run may still be on its way."""
+
 
 class RunLookup:
     """Reads runs so that callers see what they wrote.
@@ -39,20 +42,44 @@ class RunLookup:
         self._intake = intake
         self._settings = settings
 
-    def settle(self) -> None:
-        """Wait, for two seconds at most, until everything accepted so far can be read."""
-        self._intake.wait_committed(READ_YOUR_WRITES_SECONDS)
+    def settle(self, timeout_seconds: float = READ_YOUR_WRITES_SECONDS) -> bool:
+        """Wait until everything accepted so far can be read; False when time ran out."""
+        return self._intake.wait_committed(timeout_seconds)
 
-    def get_run(self, project_id: str, identifier: str) -> RunDetail:
+    def require_settled(self, timeout_seconds: float = READ_YOUR_WRITES_SECONDS) -> None:
+        """The same, where an answer without what was accepted so far would be false.
+
+        Raises:
+            Unavailable: time ran out.
+        """
+        if not self.settle(timeout_seconds):
+            raise Unavailable(
+                "the service has not processed yet all that it has accepted, what is asked for may be among it; "
+                "nothing was changed, try again",
+                retry_after_seconds=RETRY_SECONDS,
+            )
+
+    def get_run(
+        self, project_id: str, identifier: str, timeout_seconds: float = READ_YOUR_WRITES_SECONDS
+    ) -> RunDetail:
         """The run of this run id or W3C trace id, as it stands after everything accepted so far.
+
+        Args:
+            project_id: whose run it is.
+            identifier: run id or W3C trace id.
+            timeout_seconds: how long a run that is not known may be waited for, while it may be on its way.
 
         Raises:
             InvalidArgument: it is no identifier.
             NotFound: no such run in this project.
+            Unavailable: not known yet, and not all that was accepted is processed.
         """
         require_id(identifier, "trace_id")
         detail = self._store.find_run(project_id, identifier)
-        if detail is None or detail.record.state is not RunState.CLOSED:
+        if detail is None:
+            self.require_settled(timeout_seconds)
+            detail = self._store.find_run(project_id, identifier)
+        elif detail.record.state is not RunState.CLOSED:
             self.settle()
             detail = self._store.find_run(project_id, identifier)
         if detail is None:

@@ -41,6 +41,7 @@ class SessionOperations:
         Raises:
             InvalidArgument: ``session_id`` is no identifier.
             NotFound: no closed run of this project belongs to it.
+            Unavailable: none does yet, and not all that was accepted is processed.
         """
         details, is_cut = self._find_runs(project_id, session_id)
         conversation = merge_runs(self._iter_trajectories(project_id, details))
@@ -75,9 +76,11 @@ class SessionOperations:
     def _find_runs(self, project_id: str, session_id: str) -> tuple[Sequence[RunDetail], bool]:
         """The session's newest runs in order of their start, and whether older ones were left out."""
         require_id(session_id, "session_id")
-        self._runs.settle()
-        found = self._store.find_runs(project_id, RunFilter(session_id=session_id), MAX_SESSION_RUNS + 1)
-        closed = [detail for detail in found if detail.record.state is RunState.CLOSED]
+        is_settled = self._runs.settle()
+        closed = self._find_closed(project_id, session_id)
+        if not closed and not is_settled:
+            self._runs.require_settled()
+            closed = self._find_closed(project_id, session_id)
         if not closed:
             raise NotFound(
                 f"no closed run of session {session_id!r} in this project; a run joins its session once it is closed",
@@ -88,6 +91,10 @@ class SessionOperations:
         fitting = _take_fitting(closed)
         ordered = sorted(fitting, key=lambda detail: (detail.record.started_ns, detail.record.first_seen_ns))
         return ordered, len(fitting) < len(closed)
+
+    def _find_closed(self, project_id: str, session_id: str) -> Sequence[RunDetail]:
+        found = self._store.find_runs(project_id, RunFilter(session_id=session_id), MAX_SESSION_RUNS + 1)
+        return [detail for detail in found if detail.record.state is RunState.CLOSED]
 
     def _iter_trajectories(self, project_id: str, details: Sequence[RunDetail]) -> Iterator[Trajectory]:
         by_run = {detail.record.run_id: detail for detail in details}

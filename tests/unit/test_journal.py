@@ -87,6 +87,25 @@ def test_records_that_nobody_waits_for_are_durable_after_a_flush(journal, tmp_pa
     assert bodies(journal) == [b"%d" % at for at in range(100)]
 
 
+def test_a_flush_waits_for_what_was_there_and_not_for_what_keeps_coming(journal):
+    is_flushed = threading.Event()
+
+    def keep_coming():
+        while not is_flushed.is_set():
+            journal.append_nowait(1, "p", 0, bytes(1000))
+
+    senders = [threading.Thread(target=keep_coming) for _ in range(2)]
+    for sender in senders:
+        sender.start()
+    try:
+        wanted = journal.append(1, "p", 0, b"the one")
+        assert journal.flush(10) >= wanted
+    finally:
+        is_flushed.set()
+        for sender in senders:
+            sender.join()
+
+
 def test_reading_stops_at_the_limits_but_gives_at_least_one(journal):
     for _ in range(5):
         journal.append(1, "p", 0, bytes(1000))

@@ -44,11 +44,15 @@ CHAT = (
 
 
 class DirectIntake:
-    """An ``Intake`` without journal: commits at once, or, while ``held``, only when someone waits for it."""
+    """An ``Intake`` without journal: commits at once, or, while ``held``, only when someone waits for it.
+
+    While it is ``behind`` nobody waits long enough.
+    """
 
     def __init__(self, store: Store, clock: FixedClock, on_changed: Callable[..., None]):
         self.store, self.clock, self.on_changed = store, clock, on_changed
         self.held = False
+        self.behind = False
         self.served: list[tuple[str, Served]] = []
         self.loop: LearningLoop | None = None
         self._waiting: list[Callable[[], None]] = []
@@ -62,6 +66,8 @@ class DirectIntake:
         self._accept(lambda: self._write(served=[(project_id, item) for item in served]))
 
     def wait_committed(self, timeout_seconds: float) -> bool:
+        if self.behind:
+            return False
         waiting, self._waiting = self._waiting, []
         for write in waiting:
             write()

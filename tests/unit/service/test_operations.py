@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from reflect_otel.errors import DeadlineExceeded, IngestFailed, InvalidArgument, NotFound, RateLimited
+from reflect_otel.errors import DeadlineExceeded, IngestFailed, InvalidArgument, NotFound, RateLimited, Unavailable
 from reflect_otel.learning.loop import MAX_TRIES
 from reflect_otel.model.governance import Origin
 from reflect_otel.model.memory import MemoryKind, RetrievalOptions
@@ -246,6 +246,38 @@ def test_traces_are_filtered_by_review_status_and_just_created_ones_are_listed(b
     assert ids(ReviewStatus.PENDING) == ["run-2"]
     assert ids(ReviewStatus.REVIEWED) == ["run-1"]
     assert ids(None) == ["run-2", "run-1"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda operations, run: operations.get_trace("shop", run),
+        lambda operations, run: operations.review_trace("shop", run, PASS),
+        lambda operations, run: operations.withdraw_review("shop", run, PASS.key),
+        lambda operations, run: operations.delete_traces("shop", [run]),
+        lambda operations, run: operations.sessions.get_session("shop", "conv"),
+        lambda operations, run: operations.sessions.get_trajectory("shop", trace_id=run),
+    ],
+    ids=["get", "review", "withdraw", "delete", "session", "trajectory"],
+)
+def test_a_run_that_was_accepted_and_is_not_processed_yet_is_never_called_unknown(backend, ask):
+    backend.intake.held = backend.intake.behind = True
+    backend.create_run(session_id="conv", review=PASS)
+    with pytest.raises(Unavailable, match="try again") as caught:
+        ask(backend.operations, "run-1")
+    assert caught.value.retry_after_seconds
+    backend.intake.behind = False
+    assert ask(backend.operations, "run-1")
+
+
+def test_a_review_that_was_accepted_with_telemetry_and_is_not_processed_yet_is_never_called_unknown(backend):
+    backend.create_run()
+    backend.intake.held = backend.intake.behind = True
+    backend.create_run(review=PASS)
+    with pytest.raises(Unavailable, match="try again"):
+        backend.operations.withdraw_review("shop", "run-1", PASS.key)
+    backend.intake.behind = False
+    assert backend.operations.withdraw_review("shop", "run-1", PASS.key).reviews == ()
 
 
 def test_a_page_token_of_another_filter_is_refused(backend):
