@@ -20,6 +20,7 @@ from collector_plugin.observation.loop_telemetry import find_loop_telemetry
 from collector_plugin.observation.observed import ObservedOperations, observe_store
 from collector_plugin.older_store import warn_of_older_store
 from collector_plugin.pipeline import Pipeline
+from collector_plugin.set_aside import SetAside
 from collector_plugin.settings import EngineOptions
 from reflect_otel import __version__
 from reflect_otel.errors import ConfigError
@@ -118,6 +119,7 @@ class Engine:
                 time.time_ns,
                 self.watch.publish,
                 self._loop.wake,
+                SetAside(options.data_dir / "set-aside"),
             )
             self.operations: Operations = ObservedOperations(
                 telemetry=self.telemetry,
@@ -197,6 +199,7 @@ class Engine:
             "runs": self._store.count_runs(),
             **self._count_memories(),
             "journal_pending": self.pipeline.pending_records,
+            "telemetry_set_aside": self.pipeline.set_aside_requests,
             "unclosed_runs": self.pipeline.unclosed_runs,
             "reflector": self._reflector_name,
             "reflector_error": self._model_caller.trouble if self._model_caller else "",

@@ -8,26 +8,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from collector_plugin.arrivals import Arrival, RecordKind, read_arrivals, write_served
+from collector_plugin.closing import RunCloser
+from collector_plugin.set_aside import SetAside, is_lasting
 from reflect_otel.capture.run_span import build_trace_request
 from reflect_otel.errors import InvalidArgument, StoreError, Unavailable
 from reflect_otel.journal import Journal, JournalRecord
 from reflect_otel.model.memory import Served
-from reflect_otel.model.notes import strip_notes
 from reflect_otel.model.project_settings import ProjectSettings
 from reflect_otel.model.review import ReviewSignal
-from reflect_otel.model.spans import ClosedBy, Run
+from reflect_otel.model.spans import ClosedBy
 from reflect_otel.model.trace import RunRecord, TraceDraft
-from reflect_otel.model.trajectory import Trajectory
 from reflect_otel.ports import Clock, Settings, Store, TelemetryBatch
 from reflect_otel.runs.assembler import RunAssembler
-from reflect_otel.runs.grouping import select_run
 from reflect_otel.runs.review_trigger import find_log_review, find_span_reviews
-from reflect_otel.runs.reviewed import read_reviewed_trajectory
-from reflect_otel.runs.summary import build_record
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +48,7 @@ class Pipeline:
         clock: Unix time in nanoseconds.
         on_changed: called with (project id, run id, trace ids) after a commit that changed the run; must not block.
         on_closed: called after runs were closed or reviewed; wakes the learning loop.
+        set_aside: keeps what the store will never take.
     """
 
     def __init__(
@@ -63,6 +60,7 @@ class Pipeline:
         clock: Clock,
         on_changed: Callable[[str, str, Sequence[str]], None],
         on_closed: Callable[[], None],
+        set_aside: SetAside,
     ) -> None:
         self._journal = journal
         self._store = store
@@ -77,9 +75,10 @@ class Pipeline:
         self._committed = store.journal_offset()
         self._failure = ""
         self._closing = 0
-        self._assembler = RunAssembler(
-            settings, store.find_run_ids, self._find_record, store.find_unclosed_runs(), clock()
-        )
+        self._set_aside = set_aside
+        self._closer = RunCloser(store, self._settings_of)
+        self._assembler = self._resume_runs()
+        self._is_ahead = False
         self._thread = threading.Thread(target=self._run, name="reflect-pipeline", daemon=True)
 
     def start(self) -> None:
@@ -109,6 +108,11 @@ class Pipeline:
     def unclosed_runs(self) -> int:
         """Runs that are open, settling, or closed without their rows being committed yet."""
         return len(self._assembler) + self._closing  # in this order: a run is never in neither
+
+    @property
+    def set_aside_requests(self) -> int:
+        """Accepted requests that can never be stored."""
+        return self._set_aside.count
 
     def accept(self, kind: RecordKind, project_id: str, body: bytes) -> None:
         """Make a checked OTLP request durable.
@@ -167,6 +171,11 @@ class Pipeline:
         with self._lock:
             self._assembler.forget(project_id, run_ids)
 
+    def _resume_runs(self) -> RunAssembler:
+        """The unclosed runs as the store has them."""
+        unclosed = self._store.find_unclosed_runs()
+        return RunAssembler(self._settings, self._store.find_run_ids, self._find_record, unclosed, self._clock())
+
     def _find_record(self, project_id: str, run_id: str) -> RunRecord | None:
         detail = self._store.find_run(project_id, run_id)
         return detail.record if detail and detail.record.run_id == run_id else None
@@ -196,15 +205,44 @@ class Pipeline:
         return min(_IDLE_WAIT_SECONDS, max(0.001, (due_ns - self._clock()) / 1e9))
 
     def _commit(self, records: Sequence[JournalRecord]) -> None:
-        with self._lock:  # rows of open runs must not land after the row of their closing
-            batch = self._build_batch(records)
-            if not self._write(batch):
-                return
+        written: list[TelemetryBatch] = []
         try:
-            # a run that came whole is readable before anyone is told that it is committed
-            self._close_due(_CLOSE_BATCH_WHILE_BUSY)
+            with self._lock:  # rows of open runs must not land after the row of their closing
+                self._write_records(records, written)
+            if written:
+                # a run that came whole is readable before anyone is told that it is committed
+                self._close_due(_CLOSE_BATCH_WHILE_BUSY)
         finally:
-            self._tell_committed(batch)
+            for batch in written:
+                self._tell_committed(batch)
+
+    def _write_records(self, records: Sequence[JournalRecord], written: list[TelemetryBatch]) -> None:
+        """Write them together; each by itself when one of them can never be stored. ``written`` gets what is."""
+        try:
+            batch = self._build_batch(records)
+            if self._write(batch):
+                written.append(batch)
+        except Exception as error:
+            if not is_lasting(error):
+                raise
+            for record in records:
+                if not self._write_alone(record, written):
+                    return
+
+    def _write_alone(self, record: JournalRecord, written: list[TelemetryBatch]) -> bool:
+        """Write a record, or set it aside and write that it is behind us; False when there was no time left."""
+        try:
+            batch = self._build_batch([record])
+            is_written = self._write(batch)
+        except Exception as error:
+            if not is_lasting(error):
+                raise
+            self._set_aside.keep(record, error)
+            batch = TelemetryBatch(journal_offset=record.sequence, received_ns=record.received_ns)
+            is_written = self._write(batch)
+        if is_written:
+            written.append(batch)
+        return is_written
 
     def _tell_committed(self, batch: TelemetryBatch) -> None:
         with self._progress:
@@ -217,21 +255,31 @@ class Pipeline:
             self._on_closed()
 
     def _write(self, batch: TelemetryBatch) -> bool:
-        """Write until it succeeds: an acknowledged record may wait, it may not be dropped."""
+        """Write until it succeeds: an acknowledged record may wait, it may not be dropped.
+
+        Raises:
+            Exception: it never will; ``is_lasting`` is true of it.
+        """
         while not self._stopping.is_set():
             try:
                 self._store.write_telemetry(batch)
             except StoreError as error:
+                if is_lasting(error):
+                    raise
                 self._failure = str(error)
                 logger.exception("cannot write telemetry; trying again, nothing acknowledged is lost")
                 self._stopping.wait(_RETRY_SECONDS)
             else:
                 self._failure = ""
+                self._is_ahead = False
                 return True
         return False
 
     def _build_batch(self, records: Sequence[JournalRecord]) -> TelemetryBatch:
-        arrivals = list(_iter_arrivals(records))
+        if self._is_ahead:  # of the store: what it took in was not written
+            self._assembler = self._resume_runs()
+        self._is_ahead = True
+        arrivals = [arrival for record in records for arrival in self._read_arrivals(record)]
         self._remember_traces(arrivals)
         reviews: list[tuple[str, ReviewSignal]] = []
         for arrival in arrivals:
@@ -247,6 +295,13 @@ class Pipeline:
             joined=assembly.joined,
             runs=assembly.runs,
         )
+
+    def _read_arrivals(self, record: JournalRecord) -> Sequence[Arrival]:
+        try:
+            return list(read_arrivals(record))
+        except InvalidArgument as error:  # checked when it was accepted, so written by another release
+            self._set_aside.keep(record, error)
+            return []
 
     def _assemble(self, arrival: Arrival) -> Sequence[tuple[str, ReviewSignal]]:
         """Take an arrival into its runs; the reviews in it.
@@ -305,43 +360,9 @@ class Pipeline:
     def _close(self, records: Sequence[RunRecord]) -> None:
         """Read closed runs and commit them together; those that cannot be committed now are closed again later."""
         try:
-            closed = self._commit_closed(records)
+            closed = self._closer.commit(records)
         except BaseException:
             self._assembler.reopen(records, self._clock())
             raise
         for record in closed:
             self._on_changed(record.project_id, record.run_id, record.trace_ids)
-
-    def _commit_closed(self, records: Sequence[RunRecord]) -> list[RunRecord]:
-        """The rows of those that were there to be read, with what made each readable or not."""
-        by_project: dict[str, list[RunRecord]] = {}
-        for record in records:
-            by_project.setdefault(record.project_id, []).append(record)
-        read: list[tuple[RunRecord, Trajectory | None]] = []
-        for project_id, members in by_project.items():
-            telemetry = self._store.find_telemetry(project_id, [record.run_id for record in members])
-            # a run without telemetry was deleted meanwhile
-            held = [(record, telemetry[record.run_id]) for record in members if record.run_id in telemetry]
-            read += [_read_run(record, run, self._settings_of(project_id)) for record, run in held]
-        if read:
-            self._store.write_runs(read)
-        return [record for record, _ in read]
-
-
-def _iter_arrivals(records: Sequence[JournalRecord]) -> Iterator[Arrival]:
-    for record in records:
-        try:
-            yield from read_arrivals(record)
-        except InvalidArgument:  # checked when it was accepted, so written by another release
-            logger.exception("journal record %d cannot be read and is skipped", record.sequence)
-
-
-def _read_run(record: RunRecord, telemetry: Run, settings: Settings) -> tuple[RunRecord, Trajectory | None]:
-    try:
-        run = select_run(telemetry, record.run_id)
-        trajectory = read_reviewed_trajectory(run, settings)
-        record = build_record(record, run, trajectory)
-        return replace(record, task=strip_notes(record.task)), trajectory
-    except Exception as error:
-        logger.exception("run %r of project %r cannot be read", record.run_id, record.project_id)
-        return replace(record, last_error=f"{type(error).__name__}: {error}"[:500]), None

@@ -17,6 +17,7 @@
     ├── IngestFailed           the run arrived but could not be read (also a RuntimeError)
     └── StoreError             the data folder or database cannot be used
         ├── StoreLocked        another process holds the data folder
+        ├── StoreRefused       the store can never hold this value
         ├── JournalFull        the journal holds as many unread bytes as it may
         └── SchemaMismatch     the database was written by a newer release
 """
@@ -139,6 +140,12 @@ class StoreLocked(StoreError):
     """Another process holds the data folder."""
 
     reason = "STORE_LOCKED"
+
+
+class StoreRefused(StoreError):
+    """The store can never hold this value; another try brings the same."""
+
+    reason = "STORE_REFUSED"
 
 
 class JournalFull(StoreError):

@@ -62,6 +62,10 @@ class TelemetryStore(Protocol):
         A review signal whose run is not known yet is kept and attached when the run appears. A new or changed
         review queues a learning job; a repeated one does nothing, nor does one that a newer word of its key has
         overtaken. ``runs`` rows are upserted.
+
+        Raises:
+            StoreRefused: something in the batch can never be stored; nothing of the batch was.
+            StoreError: nothing can be stored now.
         """
 
     def journal_offset(self) -> int:
@@ -84,7 +88,12 @@ class RunStore(Protocol):
     """Runs with their conversations, and the reviews on them."""
 
     def write_runs(self, read: Sequence[tuple[RunRecord, Trajectory | None]]) -> None:
-        """Upsert run rows; with a trajectory, store its messages too, each distinct beginning once. One commit."""
+        """Upsert run rows; with a trajectory, store its messages too, each distinct beginning once. One commit.
+
+        Raises:
+            StoreRefused: something of it can never be stored; nothing was.
+            StoreError: nothing can be stored now.
+        """
 
     def find_run(self, project_id: str, identifier: str) -> RunDetail | None:
         """By run id, else by W3C trace id in hex."""

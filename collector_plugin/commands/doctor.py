@@ -25,8 +25,10 @@ _CLOCK_SECONDS: Final = 2.0
 _REMEDIES: Final[Mapping[str, str]] = {
     "reflector_error": "check the model's endpoint, key and budget; until then lessons wait or are written offline",
     "embedding_error": "check the embedding endpoint and key; until then tasks go without some or all memories",
+    "telemetry_set_aside": "requests that cannot be stored lie in set-aside in the data folder, their cause in the "
+    "service's log; report it, then delete them and restart",
 }
-"""What to do where the service reports trouble; both end by themselves when the endpoint answers."""
+"""What to do where the service reports trouble; that with endpoints ends by itself when they answer."""
 
 
 def run_doctor(connection: Connection, http_endpoint: str, *, probe: bool, as_json: bool) -> ExitCode:

@@ -21,6 +21,7 @@ _SEEN_AS: Final[Mapping[type[ReflectError], tuple[type[ReflectError], float | No
     errors.BudgetSpent: (errors.RateLimited, None),
     errors.IngestFailed: (errors.IngestFailed, None),
     errors.StoreError: (errors.Unavailable, 5.0),
+    errors.StoreRefused: (errors.FailedPrecondition, None),
     errors.JournalFull: (errors.RateLimited, 5.0),
     errors.SchemaMismatch: (errors.FailedPrecondition, None),
 }

@@ -53,6 +53,7 @@ TABLE: Final[Mapping[type[ReflectError], Row]] = {
     errors.IngestFailed: Row(grpc.StatusCode.FAILED_PRECONDITION),
     errors.StoreError: Row(grpc.StatusCode.UNAVAILABLE, retry_seconds=5.0, operator=True),
     errors.StoreLocked: Row(grpc.StatusCode.UNAVAILABLE, retry_seconds=5.0, operator=True),
+    errors.StoreRefused: Row(grpc.StatusCode.FAILED_PRECONDITION, operator=True),
     errors.JournalFull: Row(grpc.StatusCode.RESOURCE_EXHAUSTED, retry_seconds=5.0),
     errors.SchemaMismatch: Row(grpc.StatusCode.FAILED_PRECONDITION, operator=True),
 }

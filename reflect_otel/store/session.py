@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import duckdb
 
-from reflect_otel.errors import StoreError
+from reflect_otel.errors import StoreError, StoreRefused
 from reflect_otel.store.columns import Columns, storable_text
 from reflect_otel.store.statements import expand_lists, load_statements
 
@@ -16,6 +16,16 @@ _CHUNK_ROWS = 256
 """Rows taken at a time: DuckDB lets no other thread run while it makes Python objects of them."""
 _MOST_PARSED = 512
 """Statements kept as parsed; one with an ``in`` list is another for every length of it."""
+
+
+_OF_THE_VALUE = (
+    duckdb.DataError,
+    duckdb.IntegrityError,
+    duckdb.InvalidInputException,
+    duckdb.InvalidTypeException,
+    duckdb.NotSupportedError,
+)
+"""What DuckDB says of a value that it cannot hold."""
 
 
 class DatabaseStopped(StoreError):
@@ -137,6 +147,10 @@ def translated_errors() -> Iterator[None]:
             raise StoreError(
                 f"the database file cannot be used ({_first_line(error)}); repair the disk, or restore the file from "
                 "a backup"
+            ) from error
+        if isinstance(error, _OF_THE_VALUE):
+            raise StoreRefused(
+                f"the database cannot hold a value ({_first_line(error)}); send it without, or shorter"
             ) from error
         raise StoreError(f"the database refused a statement: {_first_line(error)}") from error
 

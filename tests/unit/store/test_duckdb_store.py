@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from reflect_otel.attributes import GEN_AI_RESPONSE_ID, REFLECT_RUN_ID
+from reflect_otel.errors import StoreRefused
 from reflect_otel.model.memory import Served, UtilityEvent
 from reflect_otel.model.review import ReviewSignal
 from reflect_otel.model.spans import LogRecord
@@ -84,6 +85,14 @@ def test_the_same_batch_twice_changes_no_row_of_any_table(path):
         "learning_jobs": 1,
     }
     assert dumps[0] == dumps[1] == dumps[2]
+
+
+def test_a_value_that_the_database_can_never_hold_is_told_apart_and_nothing_of_its_batch_is_kept(store):
+    with pytest.raises(StoreRefused, match="cannot hold"):
+        store.write_telemetry(replace(build_batch(1, spans=[build_span(1)]), journal_offset=2**70))
+    assert (count(store, "spans"), store.journal_offset()) == (0, 0)
+    store.write_telemetry(build_batch(1, spans=[build_span(1)]))
+    assert count(store, "spans") == 1
 
 
 def test_an_unresolved_review_sent_again_waits_once(store):
