@@ -198,10 +198,13 @@ class LearningLoop:
 
     def _claim(self) -> list[LearningJob]:
         """The jobs that are due, as many of the first one's project as may go together."""
-        claimed = self._store.claim_jobs(self._group_size)
-        return list(
-            itertools.takewhile(lambda job: job.project_id == claimed[0].project_id and self._is_due(job), claimed)
-        )
+        due = self._claim_due(self._group_size)
+        if not due and self._retry_at_ns:  # those that are not may stand before those that are
+            due = self._claim_due(self._group_size + len(self._retry_at_ns))[: self._group_size]
+        return list(itertools.takewhile(lambda job: job.project_id == due[0].project_id, due))
+
+    def _claim_due(self, limit: int) -> list[LearningJob]:
+        return [job for job in self._store.claim_jobs(limit) if self._is_due(job)]
 
     def _is_due(self, job: LearningJob) -> bool:
         return not job.attempts or self._retry_at_ns.get((job.project_id, job.run_id), 0) <= self._clock()

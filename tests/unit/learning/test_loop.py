@@ -408,6 +408,18 @@ def test_a_failing_job_is_tried_again_later_and_later_then_parked_until_the_next
     assert world.loop.run_pending() == 1
 
 
+def test_a_job_that_has_to_wait_does_not_hold_up_one_that_is_due(world):
+    world.run("old", REFUND)
+    world.review("old", "fail", "raise always")
+    for step in range(14):  # tried at 0, 1, 3 and 7 seconds, and due at 15
+        if step == 11:  # tried at 13 and 14, has to wait until 16, and stands first with its fewer tries
+            world.run("new", REFUND)  # takes a second, and so does the review
+            world.review("new", "fail", "raise always")
+        world.loop.run_pending()
+        world.clock.advance(1)
+    assert [world.store.find_run(PROJECT, run_id).attempts for run_id in ("old", "new")] == [5, 2]
+
+
 def test_a_new_review_is_learned_from_at_once_whatever_failed_before(world):
     world.run("r1", REFUND)
     world.review("r1", "fail", "raise")
