@@ -59,7 +59,8 @@ class TelemetryStore(Protocol):
     def write_telemetry(self, batch: TelemetryBatch) -> None:
         """Store a batch and move the journal offset to ``batch.journal_offset`` in the same transaction.
 
-        A review signal whose run is not known yet is kept and attached when the run appears. A new or changed
+        A review signal whose run is not known yet is kept and attached when the run appears; the oldest of very many
+        that wait make room. A new or changed
         review queues a learning job; a repeated one does nothing, nor does one that a newer word of its key has
         overtaken. ``runs`` rows are upserted.
 

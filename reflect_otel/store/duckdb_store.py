@@ -41,6 +41,7 @@ from reflect_otel.store.learning_evidence import find_cases, find_evidence
 from reflect_otel.store.learning_jobs import JobsChanged, end_jobs, find_next_jobs, queue_jobs, write_outcomes
 from reflect_otel.store.reviews import (
     WaitingReview,
+    delete_surplus,
     find_reviews,
     find_waiting,
     is_withdrawn,
@@ -417,14 +418,17 @@ class DuckDBStore(DuckDBGovernance):
         if not reviews:
             return
         settled: list[int] = []
+        waiting: list[str] = []
         for item, run_id in zip(reviews, resolve_runs(session, reviews), strict=True):
             if run_id is not None:
                 write_signal(session, item.project_id, run_id, item.signal, self._clock, self._next_ordinal)
                 settled += [item.ordinal] if item.ordinal else []
-            elif not item.ordinal:
-                self._waiting_count += write_waiting(session, item, self._next_ordinal)
+            elif not item.ordinal and write_waiting(session, item, self._next_ordinal):
+                waiting.append(item.project_id)
         if settled:
             session.execute("delete_review_signals", ordinals=tuple(settled))
+        if waiting:
+            self._waiting_count = delete_surplus(session, waiting, self._waiting_count + len(waiting))
 
     def _find_awaited(self, session: Session, batch: TelemetryBatch) -> list[WaitingReview]:
         if not self._waiting_count:

@@ -14,6 +14,14 @@ from reflect_otel.store.session import Row, Session
 from reflect_otel.store.telemetry import iter_pieces
 from reflect_otel.store.value_json import read_json
 
+MAX_WAITING: Final = 100_000
+"""Most reviews of a project that wait for runs that are not known."""
+
+MAX_WAITING_FOR_ONE: Final = 1000
+"""Most of them that name the same run, answer or trace."""
+
+_KEY: Final = ("name", "source", "identifier")
+_SAID: Final = ("result", "score", "feedback", "alpha")
 _FIELDS: Final = ("name", "source", "identifier", "result", "score", "feedback", "alpha", "created_ns")
 
 
@@ -136,35 +144,41 @@ def find_waiting(
 def write_waiting(session: Session, waiting: WaitingReview, next_ordinal: Callable[[], int]) -> bool:
     """Keep a review whose run is not known yet; False when it is the newest word of its key already."""
     signal, review = waiting.signal, _storable_review(waiting.signal.review)
-    if _find_newest_word(session, waiting.project_id, replace(signal, review=review)) == (
-        replace(review, created_ns=0),
-        signal.withdrawn,
-    ):
+    values = _review_values(review)
+    target = {
+        "project_id": waiting.project_id,
+        "target_run_id": signal.run_id,
+        "target_response_id": signal.response_id,
+        "target_trace_id": signal.trace_id,
+    }
+    newest = session.fetch("find_waiting_word", **target, **{name: values[name] for name in _KEY})
+    if newest == [(*(values[name] for name in _SAID), signal.withdrawn)]:
         return False
-    session.execute(
-        "insert_review_signal",
-        project_id=waiting.project_id,
-        target_run_id=signal.run_id,
-        target_response_id=signal.response_id,
-        target_trace_id=signal.trace_id,
-        ordinal=next_ordinal(),
-        withdrawn=signal.withdrawn,
-        **_review_values(review),
-    )
+    session.execute("insert_review_signal", ordinal=next_ordinal(), withdrawn=signal.withdrawn, **target, **values)
     return True
 
 
-def _find_newest_word(session: Session, project_id: str, signal: ReviewSignal) -> tuple[Review, bool] | None:
-    """The last waiting review of the same key on the same target, without its time, and whether it is withdrawn."""
-    rows = find_waiting(session, [signal.run_id or ""], [signal.response_id or ""], [signal.trace_id or b""])
-    same = [
-        (replace(row.signal.review, created_ns=0), row.signal.withdrawn)
-        for row in rows
-        if row.project_id == project_id
-        and row.signal.review.key == signal.review.key
-        and replace(row.signal, review=signal.review, withdrawn=signal.withdrawn) == signal
-    ]
-    return same[-1] if same else None
+def delete_surplus(session: Session, project_ids: Iterable[str], count: int) -> int:
+    """Let the oldest waiting reviews make room, where a project or one run has too many: it may never come.
+
+    Args:
+        session: of the writer.
+        project_ids: that have got one.
+        count: how many wait in all.
+
+    Returns:
+        How many still do.
+    """
+    if count <= MAX_WAITING_FOR_ONE:
+        return count
+    for project_id in sorted(set(project_ids)):
+        session.execute(
+            "delete_surplus_review_signals",
+            project_id=project_id,
+            most=MAX_WAITING,
+            most_at_target=MAX_WAITING_FOR_ONE,
+        )
+    return int(session.fetch("count_review_signals")[0][0])
 
 
 def resolve_runs(session: Session, reviews: Sequence[WaitingReview]) -> list[str | None]:

@@ -12,6 +12,7 @@ from reflect_otel.model.memory import Served, UtilityEvent
 from reflect_otel.model.review import ReviewSignal
 from reflect_otel.model.spans import LogRecord
 from reflect_otel.ports import LearningOutcome, RunFilter
+from reflect_otel.store import reviews
 from reflect_otel.store.duckdb_store import DuckDBStore
 from reflect_otel.store.schema import NEWEST_VERSION
 from reflect_otel.store.statements import TABLES
@@ -100,6 +101,25 @@ def test_an_unresolved_review_sent_again_waits_once(store):
     for offset in (1, 2):
         store.write_telemetry(build_batch(offset, signals=[signal, signal]))
     assert count(store, "review_signals") == 1
+
+
+def test_of_very_many_reviews_that_wait_the_oldest_make_room(store, monkeypatch):
+    monkeypatch.setattr(reviews, "MAX_WAITING_FOR_ONE", 3)
+    monkeypatch.setattr(reviews, "MAX_WAITING", 5)
+
+    def wait(offset, run_id, *numbers):
+        signals = [ReviewSignal(review=build_review(identifier=f"{number}"), run_id=run_id) for number in numbers]
+        store.write_telemetry(build_batch(offset, signals=signals))
+
+    wait(1, "gone", *range(2))
+    wait(2, "r", *range(5))
+    assert count(store, "review_signals") == 5
+    wait(3, "late", 1)
+    assert count(store, "review_signals") == 5
+    store.write_telemetry(build_batch(4, joined=[(TRACE, "r")], runs=[build_run("r")]))
+    assert [review.identifier for review in store.find_run(PROJECT, "r").reviews] == ["2", "3", "4"]
+    store.write_telemetry(build_batch(5, joined=[(OTHER_TRACE, "gone")], runs=[build_run("gone")]))
+    assert [review.identifier for review in store.find_run(PROJECT, "gone").reviews] == ["1"]
 
 
 def test_a_history_that_is_sent_again_adds_only_its_new_tail(store):
