@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reflect_otel.errors import StoreError
 from reflect_otel.journal.record import Draft, JournalRecord
-from reflect_otel.journal.segment import SUFFIX, Segment
+from reflect_otel.journal.segment import SUFFIX, Segment, read_first_sequence
 from reflect_otel.lockfile import LockFile
 
 _log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class SegmentFolder:
 
     def _open(self, start_after: int | None) -> None:
         paths = sorted(self._path.glob(f"*{SUFFIX}"))
-        firsts = [int(path.name.removesuffix(SUFFIX)) for path in paths]
+        firsts = [read_first_sequence(path) for path in paths]
         for path, successor in zip(paths, [*firsts[1:], None], strict=False):
             self._segments.append(Segment.open(path, successor))
         if not self._segments or self.last_sequence < (start_after or 0):

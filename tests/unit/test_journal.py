@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,20 @@ def test_records_that_nobody_waits_for_are_durable_after_a_flush(journal, tmp_pa
         journal.append_nowait(1, "p", 0, b"%d" % at)
     assert journal.flush(10) == 100
     assert bodies(journal) == [b"%d" % at for at in range(100)]
+
+
+@pytest.mark.parametrize("name", ["x", "1", "0" * 19 + "x", "0" * 18 + "_1", "٣" * 20])
+def test_a_file_that_is_not_the_journals_own_is_named_and_nothing_is_touched(tmp_path, name):
+    with closing(Journal(tmp_path / "j")) as journal:
+        journal.append(1, "p", 0, b"kept")
+    foreign = tmp_path / "j" / f"{name}.journal"
+    foreign.write_bytes(b"notes of a pilot")
+    with pytest.raises(StoreError, match="move it out of the folder"):
+        Journal(tmp_path / "j")
+    assert foreign.read_bytes() == b"notes of a pilot"
+    foreign.unlink()
+    with closing(Journal(tmp_path / "j")) as journal:
+        assert bodies(journal) == [b"kept"]
 
 
 def test_a_flush_waits_for_what_was_there_and_not_for_what_keeps_coming(journal):
