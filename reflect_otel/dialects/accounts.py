@@ -12,7 +12,7 @@ from reflect_otel.dialects.decoding import decode
 from reflect_otel.dialects.messages import read_messages
 from reflect_otel.dialects.span_readers import ReadSpan
 from reflect_otel.dialects.span_tree import SpanTree
-from reflect_otel.dialects.threads import Entry, message_key
+from reflect_otel.dialects.threads import Entry, Key, message_key
 from reflect_otel.model.reading import SpanReading, Work
 from reflect_otel.model.trajectory import Message, Role
 
@@ -40,21 +40,25 @@ def add_account(transcript: Transcript, account: SpanReading) -> list[Entry]:
 
 def add_handed_around(transcript: Transcript, spans: Sequence[ReadSpan]) -> list[Entry]:
     """Add the conversation that wrappers' values hold by their shape; returns this run's answers in it."""
-    so_far: tuple[Message, ...] = ()
-    for span in sorted(spans, key=lambda span: span.span.end_ns):
-        if span.reading.work not in _WRAPPING:
-            continue
-        for told in _find_told(span):
-            if any(message.role is Role.USER for message in told):
-                so_far = told
-            else:
-                known = set(map(message_key, so_far))
-                so_far += tuple(message for message in told if message_key(message) not in known)
-            if transcript.is_empty:
-                _add_told(transcript, so_far)
-            else:
-                transcript.add_exchange(so_far, ())
+    so_far: list[Message] = []
+    known: set[Key] = set()
+    for told in _find_all_told(spans):
+        keys = list(map(message_key, told))
+        if any(message.role is Role.USER for message in told):
+            _add_grown(transcript, so_far)
+            so_far, known = list(told), set()
+        else:
+            so_far += [message for message, key in zip(told, keys, strict=True) if key not in known]
+        known.update(keys)
+        if transcript.is_empty:
+            _add_told(transcript, tuple(so_far))
+    _add_grown(transcript, so_far)
     return [entry for entry in transcript.entries() if entry.is_new and entry.message.role is Role.ASSISTANT]
+
+
+def _add_grown(transcript: Transcript, so_far: Sequence[Message]) -> None:
+    if so_far and not transcript.is_empty:
+        transcript.add_exchange(so_far, ())
 
 
 def _add_told(transcript: Transcript, told: tuple[Message, ...]) -> list[Entry]:
@@ -62,6 +66,12 @@ def _add_told(transcript: Transcript, told: tuple[Message, ...]) -> list[Entry]:
     asked = questions[-1] + 1 if questions else 0
     transcript.add_exchange(told[:asked], told[asked:])
     return [entry for entry in transcript.entries() if entry.is_new and entry.message.role is Role.ASSISTANT]
+
+
+def _find_all_told(spans: Sequence[ReadSpan]) -> Iterator[tuple[Message, ...]]:
+    for span in sorted(spans, key=lambda span: span.span.end_ns):
+        if span.reading.work in _WRAPPING:
+            yield from _find_told(span)
 
 
 def _find_told(span: ReadSpan) -> Iterator[tuple[Message, ...]]:

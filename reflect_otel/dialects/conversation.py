@@ -5,6 +5,7 @@ What a call's history adds to its thread, and what the model answered, is append
 decision point is a prefix of it. Agents that work side by side have threads of their own in the same transcript.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -164,27 +165,32 @@ class Transcript:
 
     def _retell_rest(self, thread: Thread, spoken: Sequence[Message], keys: Sequence[Key], *, is_begun: bool) -> None:
         told = set(keys)
-        places: dict[Key, list[Entry]] = {}
+        places: dict[Key, deque[Entry]] = {}
         for entry, key in zip(thread.entries, thread.spoken.keys, strict=True):
             if key in told:
-                places.setdefault(key, []).append(entry)
+                places.setdefault(key, deque()).append(entry)
+        added: dict[Entry, list[tuple[Key, Entry]]] = {}
         unknown: list[tuple[Key, Message]] = []
         for key, message in zip(keys, spoken, strict=False):
             entries = places.get(key)
             if entries:
-                entry = entries.pop(0) if len(entries) > 1 else entries[0]
+                entry = entries.popleft() if len(entries) > 1 else entries[0]
                 entry.message = merge_tellings(entry.message, message)
-                self._insert_before(thread, entry, unknown)
+                added.setdefault(entry, []).extend(self._link_before(thread, entry, unknown))
                 unknown, is_begun = [], True
             elif not is_begun or message.role not in _RESPOKEN:
                 unknown.append((key, message))
+        if any(added.values()):
+            thread.insert_before(added)
 
-    def _insert_before(self, thread: Thread, entry: Entry, unknown: Sequence[tuple[Key, Message]]) -> None:
+    def _link_before(
+        self, thread: Thread, entry: Entry, unknown: Sequence[tuple[Key, Message]]
+    ) -> Iterator[tuple[Key, Entry]]:
         for key, message in unknown:
             told = Entry(message, is_new=False)
             self._link(entry.before, told)
-            thread.insert_before(entry, key, told)
             _hold(self._holders.setdefault(key, {}), thread.number)
+            yield key, told
 
     def _append(self, thread: Thread, message: Message, key: Key, *, is_new: bool) -> Entry:
         entry = Entry(message, is_new)

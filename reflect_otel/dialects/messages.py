@@ -316,29 +316,34 @@ def join_turns(joined: Sequence[Message], added: Iterable[Message]) -> tuple[Mes
         joined: messages that are joined already.
         added: what follows them.
     """
-    messages = list(joined)
+    messages = list(joined[:-1])
+    turn = list(joined[-1:])
+    has_text = any(message.content is not None for message in turn)
     for message in added:
-        if messages and _same_turn(messages[-1], message):
-            messages[-1] = merge_turn(messages[-1], message)
-        else:
-            messages.append(message)
-    return tuple(messages)
+        is_same = bool(turn) and _speaks_on(turn[0], message) and not (has_text and message.content is not None)
+        if not is_same:
+            messages += _merge_turn(turn)
+            turn, has_text = [], False
+        turn.append(message)
+        has_text = has_text or message.content is not None
+    return (*messages, *_merge_turn(turn))
 
 
-def _same_turn(turn: Message, after: Message) -> bool:
-    if turn.role is not Role.ASSISTANT or after.role is not Role.ASSISTANT:
-        return False
-    return turn.content is None or after.content is None
+def _speaks_on(message: Message, after: Message) -> bool:
+    return message.role is Role.ASSISTANT and after.role is Role.ASSISTANT
 
 
-def merge_turn(turn: Message, after: Message) -> Message:
-    """Two pieces of one assistant turn as one message."""
-    return replace(
-        turn,
-        content=turn.content if turn.content is not None else after.content,
-        tool_calls=(turn.tool_calls or ()) + (after.tool_calls or ()) or None,
-        finish_reason=after.finish_reason or turn.finish_reason,
-        reasoning="\n".join(filter(None, (turn.reasoning, after.reasoning))) or None,
-        usage=turn.usage or after.usage,
-        name=turn.name or after.name,
+def _merge_turn(pieces: Sequence[Message]) -> Sequence[Message]:
+    """The pieces of one assistant turn as one message; anything else as it is."""
+    if len(pieces) < 2:
+        return pieces
+    turn = replace(
+        pieces[0],
+        content=next((piece.content for piece in pieces if piece.content is not None), None),
+        tool_calls=tuple(call for piece in pieces for call in piece.tool_calls or ()) or None,
+        finish_reason=next((piece.finish_reason for piece in reversed(pieces) if piece.finish_reason), None),
+        reasoning="\n".join(piece.reasoning for piece in pieces if piece.reasoning) or None,
+        usage=next((piece.usage for piece in pieces if piece.usage), None),
+        name=next((piece.name for piece in pieces if piece.name), None),
     )
+    return (turn,)

@@ -36,7 +36,7 @@ _MODEL_CLIENTS: Final = (
 """Packages of models' clients, as exceptions name them."""
 _HTTP_REFUSED: Final = 400
 _COMPARED: Final = 16
-"""How many calls side by side a span is compared with."""
+"""How many calls side by side, and spans of each, a span is compared with."""
 
 
 @dataclass(slots=True)
@@ -161,6 +161,7 @@ def _join_siblings(candidates: Sequence[ReadSpan], groups: _Groups) -> None:
     A span joins the earliest call that its own scope has not recorded yet, so that calls side by side stay apart.
     """
     under: dict[tuple[bytes, bytes | None], tuple[deque[list[ReadSpan]], deque[list[ReadSpan]]]] = {}
+    asked = {id(span): _last_text(span.reading.inputs) for span in candidates}
     for span in candidates:
         if groups.is_dropped(span):
             continue
@@ -168,7 +169,7 @@ def _join_siblings(candidates: Sequence[ReadSpan], groups: _Groups) -> None:
         for calls in (seen_once, joined):
             while calls and all(other.span.end_ns < span.span.start_ns for other in calls[0]):
                 calls.popleft()
-            same = next((call for call in islice(calls, _COMPARED) if _may_join(call, span)), None)
+            same = next((call for call in islice(calls, _COMPARED) if _may_join(call, span, asked)), None)
             if same is not None:
                 groups.join(same[0], span)
                 calls.remove(same)
@@ -178,11 +179,13 @@ def _join_siblings(candidates: Sequence[ReadSpan], groups: _Groups) -> None:
             seen_once.append([span])
 
 
-def _may_join(call: Sequence[ReadSpan], span: ReadSpan) -> bool:
-    return all(other.span.end_ns >= span.span.start_ns and _are_one_call(other, span) for other in call)
+def _may_join(call: Sequence[ReadSpan], span: ReadSpan, asked: Mapping[int, str | None]) -> bool:
+    return len(call) < _COMPARED and all(
+        other.span.end_ns >= span.span.start_ns and _are_one_call(other, span, asked) for other in call
+    )
 
 
-def _are_one_call(span: ReadSpan, other: ReadSpan) -> bool:
+def _are_one_call(span: ReadSpan, other: ReadSpan, asked: Mapping[int, str | None]) -> bool:
     first, second = span.reading, other.reading
     if span.span.scope_name == other.span.scope_name or (span.error is None) != (other.error is None):
         return False
@@ -192,7 +195,7 @@ def _are_one_call(span: ReadSpan, other: ReadSpan) -> bool:
         _agree(first.request_model, second.request_model)
         and _agree(first.usage.input_tokens, second.usage.input_tokens)
         and _agree(first.usage.output_tokens, second.usage.output_tokens)
-        and _agree(_last_text(first.inputs), _last_text(second.inputs))
+        and _agree(asked[id(span)], asked[id(other)])
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 _CLOSERS: Final = {"{": "}", "[": "]"}
 _MAX_NESTING: Final = 200
+_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _CUT_ESCAPE: Final = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)\Z")
 
 
@@ -35,10 +36,10 @@ def _scan(text: str) -> tuple[list[str], bool, int, list[str]]:
     while position < length:
         letter = text[position]
         if letter == '"':
-            end = _string_end(text, position)
-            if end < 0:
+            whole = _STRING.match(text, position)
+            if whole is None:
                 return stack, True, safe, safe_stack
-            position = end
+            position = whole.end() - 1
         elif letter in "{[":
             stack.append(letter)
             if len(stack) > _MAX_NESTING:
@@ -52,18 +53,6 @@ def _scan(text: str) -> tuple[list[str], bool, int, list[str]]:
             safe, safe_stack = position, stack.copy()
         position += 1
     return stack, False, safe, safe_stack
-
-
-def _string_end(text: str, start: int) -> int:
-    position = start + 1
-    while True:
-        quote = text.find('"', position)
-        if quote < 0:
-            return -1
-        slash = text.find("\\", position, quote)
-        if slash < 0:
-            return quote
-        position = slash + 2
 
 
 def _strip_escape(text: str) -> str:

@@ -129,9 +129,9 @@ def merge_readings(first: SpanReading, *others: SpanReading) -> SpanReading:
             **facts,
             usage=merge_usage(merged.usage, other.usage),
             tool=merge_tool_runs(merged.tool, other.tool),
-            problems=tuple(dict.fromkeys(merged.problems + other.problems)) if other.problems else merged.problems,
         )
-    return merged
+    problems = tuple(dict.fromkeys(problem for reading in (first, *others) for problem in reading.problems))
+    return replace(merged, problems=problems) if problems else merged
 
 
 _NO_USAGE: Final = TokenUsage()

@@ -4,7 +4,7 @@ Messages are compared by key, since ids, or text beside tool calls, may differ b
 Work is in proportion to the history, however long the thread has grown.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -44,9 +44,9 @@ class Spoken:
         self.places[key] = len(self.keys)
         self.keys.append(key)
 
-    def insert(self, index: int, key: Key) -> None:
-        """Add a message in front of the one at ``index``."""
-        self.keys.insert(index, key)
+    def replace(self, keys: Iterable[Key]) -> None:
+        """Hold these messages instead."""
+        self.keys = list(keys)
         self.places = {key: position for position, key in enumerate(self.keys)}
 
     def align(self, history: Sequence[Key]) -> tuple[int, int]:
@@ -65,11 +65,14 @@ class Spoken:
 
     def _find_overlap(self, history: Sequence[Key], pinned: int) -> int:
         """Length of the end of what was spoken that the history, after ``pinned`` messages, begins with."""
-        rest = list(history[pinned:])
-        for start in range(max(pinned, len(self.keys) - len(rest)), len(self.keys)):
-            if self.keys[start] == rest[0] and self.keys[start:] == rest[: len(self.keys) - start]:
-                return len(self.keys) - start
-        return 0
+        rest = history[pinned:]
+        repeats = _read_repeats(rest)
+        overlap = 0
+        for key in self.keys[max(pinned, len(self.keys) - len(rest)) :]:
+            while overlap and rest[overlap] != key:
+                overlap = repeats[overlap - 1]
+            overlap += rest[overlap] == key
+        return overlap
 
     def _align_rewritten(self, history: Sequence[Key], common: int) -> tuple[int, int]:
         shared = [(self.places[key], index) for index, key in enumerate(history) if key in self.places]
@@ -107,11 +110,29 @@ class Thread:
         self.spoken.append(key)
         self.entries.append(entry)
 
-    def insert_before(self, place: Entry, key: Key, entry: Entry) -> None:
-        """Add a message in front of another."""
-        index = self.entries.index(place)
-        self.spoken.insert(index, key)
-        self.entries.insert(index, entry)
+    def insert_before(self, added: Mapping[Entry, Sequence[tuple[Key, Entry]]]) -> None:
+        """Add messages in front of others.
+
+        Args:
+            added: what comes in front of each entry.
+        """
+        told: list[tuple[Key, Entry]] = []
+        for key, entry in zip(self.spoken.keys, self.entries, strict=True):
+            told += (*added.get(entry, ()), (key, entry))
+        self.spoken.replace(key for key, _ in told)
+        self.entries = [entry for _, entry in told]
+
+
+def _read_repeats(keys: Sequence[Key]) -> list[int]:
+    """For each beginning of a sequence, how long an end of it the sequence begins with (Knuth, Morris and Pratt)."""
+    repeats = [0] * len(keys)
+    length = 0
+    for index in range(1, len(keys)):
+        while length and keys[index] != keys[length]:
+            length = repeats[length - 1]
+        length += keys[index] == keys[length]
+        repeats[index] = length
+    return repeats
 
 
 def count_common(first: Sequence[Key], second: Sequence[Key]) -> int:

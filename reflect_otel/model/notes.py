@@ -28,7 +28,7 @@ def _rewrapped(line: str) -> str:
 _REWRAPPED: Final = re.compile(
     r"(?:\r\n\r\n|\n\n)?[ \t]{0,8}"
     + _rewrapped(NOTES_START)
-    + rf"(?:(?!{re.escape(NOTES_START[:28])})[\s\S]){{0,8000}}?"
+    + rf"(?:(?!{_rewrapped(NOTES_START[:28])})[\s\S]){{0,8000}}?"
     + _rewrapped(NOTES_END)
 )
 _FIRST_WORD: Final = NOTES_START.split()[0]

@@ -7,6 +7,7 @@ numbers of the one task are left out as far as that can be told from the text.
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from reflect_otel.model.memory import MemoryKind
@@ -29,16 +30,14 @@ from reflect_otel.providers.run_contrast import find_differences
 from reflect_otel.providers.tool_facts import (
     Call,
     Effect,
-    Recovery,
-    find_recoveries,
     find_repeated,
-    find_stuck,
     has_tools,
     is_confirmed,
     is_conversation,
     read_calls,
 )
 from reflect_otel.providers.tool_failures import build_gist
+from reflect_otel.providers.tool_recoveries import Recovery, find_recoveries, find_stuck
 
 LONGEST_TEXT: Final = 600
 _LONGEST_QUESTION: Final = 140
@@ -89,9 +88,9 @@ def _strategy(lesson: LearningInput, calls: Sequence[Call]) -> list[str]:
         return _answered(lesson.trajectory, _talked(lesson.trajectory))
     acting = [call for call in calls if call.effect is Effect.ACTS and not call.has_failed]
     sentences = _ordered(calls)
-    sentences += [_advice(recovery) for recovery in find_recoveries(calls)[:_MOST_RECOVERIES]]
+    sentences += [_advice(recovery) for recovery in islice(find_recoveries(calls), _MOST_RECOVERIES)]
     stuck = find_stuck(calls)
-    sentences += [f"{call.name} failed{_with(call)}; the run passed all the same." for call in stuck]
+    sentences += [f"{call.name} failed{_with(call)}; the run passed all the same." for call in stuck[:_MOST_CHECKED]]
     if acting and is_confirmed(lesson.trajectory, calls, acting[0]):
         first = "look up first and " if any(call.effect is Effect.LOOKS_UP for call in calls) else ""
         sentences.append(f"Check: {first}have the user confirm the details right before {acting[0].name}.")
@@ -167,23 +166,25 @@ def _pitfall(lesson: LearningInput, calls: Sequence[Call], told: str) -> list[st
             "and carry out what is asked",
         )
     stuck = find_stuck(calls)
-    sentences += [_stuck(call, calls) for call in stuck]
-    sentences += [_advice(recovery) for recovery in find_recoveries(calls)[:_MOST_RECOVERIES]]
+    changed = max((call.position for call in calls if call.effect in _MAY_CHANGE), default=-1)
+    sentences += [_stuck(call, calls, went_on=changed > call.position) for call in stuck[:_MOST_CHECKED]]
+    sentences += [_advice(recovery) for recovery in islice(find_recoveries(calls), _MOST_RECOVERIES)]
+    are_stuck = {call.name for call in stuck}
+    repeated = ((name, times) for name, times in find_repeated(calls).items() if name not in are_stuck)
     sentences += [
         f"{name} was called {times} times with the same arguments; change something or stop."
-        for name, times in find_repeated(calls).items()
-        if name not in {call.name for call in stuck}
+        for name, times in islice(repeated, _MOST_CHECKED)
     ]
     if any(call.effect is Effect.ACTS for call in stuck):
         return sentences
     return [*sentences, *_ending(lesson.trajectory, calls)]
 
 
-def _stuck(call: Call, calls: Sequence[Call]) -> str:
+def _stuck(call: Call, calls: Sequence[Call], *, went_on: bool) -> str:
+    """What to do about a tool that failed to the end; ``went_on`` when something may have been changed after it."""
     failures = [other for other in calls if other.name == call.name and other.has_failed]
     often = f" {len(failures)} times" if len(failures) > 1 else ""
     has_worked = any(other.name == call.name and not other.has_failed for other in calls)
-    went_on = any(other.position > call.position and other.effect in _MAY_CHANGE for other in calls)
     if has_worked or (went_on and len(failures) == 1):
         return (
             f"{call.name} failed{_with(call)} the last time it was called; mend the cause and call it again "

@@ -1,10 +1,12 @@
 """What a passed run did differently from a failed one of nearly the same task, by their tool calls. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from reflect_otel.model.trajectory import Trajectory
-from reflect_otel.providers.tool_facts import Call, Effect, find_stuck, is_confirmed, read_calls
+from reflect_otel.providers.tool_facts import Call, Effect, is_confirmed, read_calls
+from reflect_otel.providers.tool_recoveries import find_stuck
 
 _MOST_NAMES: Final = 4
 
@@ -80,8 +82,9 @@ def _got_past(good: Sequence[Call], bad: Sequence[Call]) -> str:
 
 
 def _acted_less_often(good: Sequence[Call], bad: Sequence[Call]) -> str:
-    for name in dict.fromkeys(call.name for call in _acting(good)):
-        done, wrong = (sum(call.name == name for call in _acting(calls)) for calls in (good, bad))
+    often, often_in_bad = (Counter(call.name for call in _acting(calls)) for calls in (good, bad))
+    for name, done in often.items():
+        wrong = often_in_bad[name]
         if wrong and wrong != done:
             said = "more often than the passed one" if wrong > done else "less often than was needed"
             return f"the failed run called {name} {said}; count the parts of the request before the first call."

@@ -1,4 +1,4 @@
-"""What a trajectory shows about its tool calls: which failed and how, what was repeated, what worked afterwards.
+"""What a trajectory shows about its tool calls: what each did, which failed and how, what was repeated.
 
 Pure and deterministic.
 """
@@ -43,7 +43,7 @@ _PASSING_ON: Final = frozenset({"transfer", "handoff", "handover"})
 _PEOPLE: Final = frozenset(
     {"human", "humans", "person", "people", "representative", "operator", "staff", "supervisor", "support"}
 )
-_COMMAND_KEYS: Final = frozenset({"command", "cmd", "commands", "code", "script"})
+COMMAND_KEYS: Final = frozenset({"command", "cmd", "commands", "code", "script"})
 _NAME_PART: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _TOOLS: Final = re.compile(r"\b(?:tools?|function[ -]calls?|functions?)\b", re.IGNORECASE)
 _LONGEST_INSTRUCTIONS: Final = 50_000
@@ -79,27 +79,12 @@ class Call:
     @property
     def is_command(self) -> bool:
         """Whether it runs whatever it is given, so that its name tells nothing."""
-        return not _COMMAND_KEYS.isdisjoint(self.arguments)
+        return not COMMAND_KEYS.isdisjoint(self.arguments)
 
     @property
     def request(self) -> str:
         """The tool and its arguments; equal for calls that ask for the very same."""
         return json.dumps([self.name, self.arguments], sort_keys=True, default=str)
-
-
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """A call that failed and the first later one that made good for it.
-
-    Attributes:
-        changed: names of the arguments that differ, when the same tool was called again.
-        between: names of the tools called in between, in order, each once.
-    """
-
-    failed: Call
-    worked: Call
-    changed: tuple[str, ...] = ()
-    between: tuple[str, ...] = ()
 
 
 def read_calls(trajectory: Trajectory) -> tuple[Call, ...]:
@@ -159,20 +144,6 @@ def read_effect(name: str) -> Effect:
     return _EFFECTS.get(verb, Effect.UNKNOWN)
 
 
-def find_recoveries(calls: Sequence[Call]) -> tuple[Recovery, ...]:
-    """For each failing tool, its first failure and what worked afterwards: itself later, else another one at once."""
-    first_failures = {call.name: number for number, call in reversed(list(enumerate(calls))) if call.has_failed}
-    found = (_find_recovery(calls, number) for number in sorted(first_failures.values()))
-    return tuple(recovery for recovery in found if recovery is not None)
-
-
-def find_stuck(calls: Sequence[Call]) -> tuple[Call, ...]:
-    """The last failure of each tool that neither worked afterwards nor was replaced by another that did."""
-    recovered = {recovery.failed.name for recovery in find_recoveries(calls)}
-    last = {call.name: call for call in calls}
-    return tuple(call for call in last.values() if call.has_failed and call.name not in recovered)
-
-
 def find_repeated(calls: Sequence[Call]) -> Mapping[str, int]:
     """Tools called three times or more with the same arguments, or twice with the same failure, and how often."""
     requests: dict[str, list[Call]] = {}
@@ -218,41 +189,3 @@ def _find_asked(answer: ToolResponse, open_calls: list[int], asked: list[tuple[i
     by_id = (number for number in open_calls if answer.id and asked[number][1].id == answer.id)
     by_name = (number for number in open_calls if answer.name and asked[number][1].name == answer.name)
     return next(by_id, next(by_name, open_calls[0]))
-
-
-def _find_recovery(calls: Sequence[Call], number: int) -> Recovery | None:
-    failed, later = calls[number], calls[number + 1 :]
-    working = [call for call in later if call.name == failed.name and not call.has_failed]
-    again = next((call for call in working if call.request == failed.request), next(iter(working), None))
-    if again is not None:
-        if not _is_retry(calls, number, again):
-            return None
-        between = (call.name for call in later[: later.index(again)] if _helped(call, failed))
-        return Recovery(failed, again, _changed(failed, again), tuple(dict.fromkeys(between)))
-    acted = next((call for call in later if call.effect is not Effect.THINKS and call.name != failed.name), None)
-    if acted is None or acted.has_failed or acted.effect is not failed.effect or acted.effect is Effect.UNKNOWN:
-        return None
-    return Recovery(failed, acted)
-
-
-def _is_retry(calls: Sequence[Call], number: int, again: Call) -> bool:
-    """Whether the later call tries the same again, and is not merely the next of many or another command."""
-    failed = calls[number]
-    changed = _changed(failed, again)
-    if not changed or not _COMMAND_KEYS.isdisjoint(changed):
-        return not changed
-    if len(changed) < len({*failed.arguments, *again.arguments}):
-        return True
-    others = (
-        call for at, call in enumerate(calls) if call.name == failed.name and call is not again and at != number
-    )
-    return all(call.has_failed == (call.position < again.position) for call in others)
-
-
-def _helped(call: Call, failed: Call) -> bool:
-    return call.name != failed.name and not call.has_failed and call.effect is not Effect.THINKS
-
-
-def _changed(before: Call, after: Call) -> tuple[str, ...]:
-    keys = dict.fromkeys((*before.arguments, *after.arguments))
-    return tuple(key for key in keys if before.arguments.get(key) != after.arguments.get(key))

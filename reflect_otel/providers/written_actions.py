@@ -21,7 +21,7 @@ _ACTION: Final = re.compile(
     r"(?:\n{1,2}[ \t]{0,8}\**Action Input\**[ \t]?:[ \t]*(?P<input>[^\n]{0,1000}))?",
     re.MULTILINE,
 )
-_COMMAND: Final = re.compile(r"\s*>[ \t]*(?P<name>[a-z]{2,20})\b:?(?P<given>[^\n]{0,400})\s*")
+_COMMAND: Final = re.compile(r"\s*>[ \t]*+(?P<name>[a-z]{2,20})\b:?(?P<given>[^\n]{0,400}+)\s*")
 _OBSERVATION: Final = re.compile(r"^[ \t]{0,8}\**Observation(?: ?\d{1,4})?\**[ \t]?:[ \t]*", re.MULTILINE)
 
 

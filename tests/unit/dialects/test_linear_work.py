@@ -65,6 +65,16 @@ def one_growing_history(number: int) -> SpanRecord:
     return chat(number, inputs=told, outputs=[said[-1][1]])
 
 
+def handed_around(number: int) -> SpanRecord:
+    role = "assistant" if number > 1 else "user"
+    said = {"role": role, "content": f"part {number}"}
+    return span(number, {"traceloop.span.kind": "task", "state": json.dumps([said])})
+
+
+def one_call_in_many_scopes(number: int) -> SpanRecord:
+    return chat(1000 - number, end_ns=10**15, scope_name=f"scope {number}", inputs=[user("question")])
+
+
 @pytest.mark.parametrize(
     "build",
     [
@@ -78,6 +88,8 @@ def one_growing_history(number: int) -> SpanRecord:
         tools_nobody_asked_for,
         tools_without_ids,
         one_growing_history,
+        handed_around,
+        one_call_in_many_scopes,
     ],
 )
 def test_four_times_the_spans_take_about_four_times_the_work(build: Callable[[int], SpanRecord]) -> None:
