@@ -17,7 +17,7 @@ from rich.text import Text
 
 from collector_plugin.commands.connection import Connection
 from collector_plugin.terminal import Column, build_console, build_table, count, print_json, printable
-from reflect_otel.model.lift import Arm, Lift, LiftConclusion, LiftReport, LiftScope
+from reflect_otel.model.lift import MAX_RUNS_NEEDED, Arm, Lift, LiftConclusion, LiftReport, LiftScope
 
 _COLUMNS: Final = (
     Column("what"),
@@ -36,7 +36,6 @@ _WORDS: Final = {
     LiftConclusion.HARMS: "harms",
     LiftConclusion.UNKNOWN: "not known",
 }
-_NEVER: Final = 2**31 - 1
 
 
 def run_lift(
@@ -112,7 +111,7 @@ def _build_nothing_lines(report: LiftReport) -> Iterator[str]:
 
 def _wanted(report: LiftReport) -> str:
     missing = report.project.runs_needed
-    if missing in (0, _NEVER):
+    if missing in (0, MAX_RUNS_NEEDED):
         return ""
     return f" About {missing:,} more reviewed runs narrow the interval to ±{100 * report.half_width:g} points."
 
@@ -153,7 +152,7 @@ def _build_row(lift: Lift) -> Sequence[object]:
         word,
         lift.with_memory.mean_reward,
         lift.without_memory.mean_reward,
-        None if lift.runs_needed == _NEVER else lift.runs_needed,
+        None if lift.runs_needed == MAX_RUNS_NEEDED else lift.runs_needed,
     )
 
 

@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from reflect_otel.model.lift import Arm, ArmCount, Lift, LiftScope
+from reflect_otel.model.lift import MAX_RUNS_NEEDED, Arm, ArmCount, Lift, LiftScope
 
 Z_95: Final = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""
-
-MAX_RUNS_NEEDED: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from typing import Final
 DEFAULT_HALF_WIDTH: Final = 0.05
 """How narrow an interval is asked for, to either side."""
 
+MAX_RUNS_NEEDED: Final = 2**31 - 1
+"""Stands for more runs than anybody will have."""
+
 
 class LiftScope(StrEnum):
     """What a comparison is about: the whole project, one agent, or one memory."""

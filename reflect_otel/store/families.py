@@ -6,8 +6,8 @@ from reflect_otel.model.family_records import FamilyRecords
 from reflect_otel.model.memory import Memory
 from reflect_otel.ports import Succession, Vector
 from reflect_otel.store.memory_rows import read_event, read_memory, read_vector, write_utility_events
+from reflect_otel.store.pieces import iter_pieces
 from reflect_otel.store.session import Row, Session
-from reflect_otel.store.telemetry import iter_pieces
 
 _STANDING = ("merged_into", "utility", "uses", "passes", "alarm")
 

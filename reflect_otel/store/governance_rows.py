@@ -12,8 +12,8 @@ from reflect_otel.model.governance import (
 )
 from reflect_otel.model.memory import Memory, MemoryStatus
 from reflect_otel.store.memory_rows import delete_memory, read_memory, write_utility_events
+from reflect_otel.store.pieces import iter_pieces
 from reflect_otel.store.session import Row, Session
-from reflect_otel.store.telemetry import iter_pieces
 
 _STANDING: Final = ("status_reason", "pinned", "utility", "uses", "passes", "alarm")
 _FOREVER: Final = 2**63 - 1

@@ -9,10 +9,11 @@ from reflect_otel.model.review import ReviewSignal
 from reflect_otel.ports import Clock
 from reflect_otel.store.columns import build_numbers, build_objects, build_texts, storable_text
 from reflect_otel.store.memory_rows import find_utility_events, write_utility_events
+from reflect_otel.store.pieces import iter_pieces
 from reflect_otel.store.reviews import find_reviews, write_signal
 from reflect_otel.store.run_rows import find_record, find_records, find_run_ids
 from reflect_otel.store.session import Session
-from reflect_otel.store.telemetry import KnownTraces, delete_traces, iter_pieces
+from reflect_otel.store.telemetry import KnownTraces, delete_traces
 from reflect_otel.store.trajectories import delete_trajectories
 
 

@@ -16,8 +16,8 @@ from reflect_otel.store.memory_rows import (
     write_utility_events,
 )
 from reflect_otel.store.model_calls import write_reflections
+from reflect_otel.store.pieces import iter_pieces
 from reflect_otel.store.session import Session
-from reflect_otel.store.telemetry import iter_pieces
 
 
 class JobsChanged(Exception):

@@ -10,8 +10,8 @@ from reflect_otel.model.governance import MemoryFilter
 from reflect_otel.model.memory import Memory, MemoryKind, MemoryStatus, UtilityEvent
 from reflect_otel.model.review import ReviewResult
 from reflect_otel.ports import StoredVector, Vector
+from reflect_otel.store.pieces import iter_pieces
 from reflect_otel.store.session import Row, Session
-from reflect_otel.store.telemetry import iter_pieces
 from reflect_otel.store.value_json import read_json, write_json
 
 _MEMORY_COLUMNS: Final = (

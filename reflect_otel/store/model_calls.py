@@ -6,9 +6,9 @@ from typing import Any, Final
 from reflect_otel.model.model_call import ModelCall, Spending
 from reflect_otel.model.reflection import ReflectionRecord
 from reflect_otel.model.trace import RunRecord
+from reflect_otel.store.pieces import iter_pieces
 from reflect_otel.store.run_rows import read_run
 from reflect_otel.store.session import Row, Session
-from reflect_otel.store.telemetry import iter_pieces
 from reflect_otel.store.value_json import read_json, write_json
 
 _REFLECTION_COLUMNS: Final = (

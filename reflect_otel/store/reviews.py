@@ -9,9 +9,9 @@ from reflect_otel.model.review_keys import ReviewKey, find_change_time, is_overt
 from reflect_otel.model.run_ids import read_run_id
 from reflect_otel.ports import Clock
 from reflect_otel.store.columns import storable_text
+from reflect_otel.store.pieces import iter_pieces
 from reflect_otel.store.run_rows import find_record_by_identifier, find_run_ids
 from reflect_otel.store.session import Row, Session
-from reflect_otel.store.telemetry import iter_pieces
 from reflect_otel.store.value_json import read_json
 
 MAX_WAITING: Final = 100_000

@@ -14,8 +14,9 @@ from reflect_otel.store.columns import (
     build_objects,
     build_optional_texts,
 )
+from reflect_otel.store.pieces import iter_pieces
 from reflect_otel.store.session import Row, Session
-from reflect_otel.store.telemetry import KnownTraces, TraceKey, iter_pieces
+from reflect_otel.store.telemetry import KnownTraces, TraceKey
 from reflect_otel.store.value_json import read_json, write_json
 
 _COLUMNS: Final = (

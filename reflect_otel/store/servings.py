@@ -5,9 +5,9 @@ from typing import Final, TypeAlias
 
 from reflect_otel.model.lift import ArmCount, LiftScope
 from reflect_otel.model.memory import Served
+from reflect_otel.store.pieces import iter_pieces
 from reflect_otel.store.run_rows import find_run_ids, find_traces
 from reflect_otel.store.session import Session
-from reflect_otel.store.telemetry import iter_pieces
 
 _ARM_FIELDS: Final = ("subject", "control_share", "withheld", "runs", "reviewed", "passes", "rewards")
 

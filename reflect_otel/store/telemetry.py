@@ -4,13 +4,14 @@ Duplicates are found without a key constraint: ``trace_extents`` tells where a t
 stretch is compared; a trace never seen needs no look at all.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from reflect_otel.model.spans import LogRecord, Run, SpanRecord
 from reflect_otel.store.columns import build_numbers, build_objects, build_texts
+from reflect_otel.store.pieces import iter_pieces
 from reflect_otel.store.session import Session
 from reflect_otel.store.telemetry_rows import (
     LogItem,
@@ -28,13 +29,8 @@ TraceKey: TypeAlias = tuple[str, bytes]
 """(project id, trace id)."""
 SpanKey: TypeAlias = tuple[str, bytes, bytes]
 
-_LIST_LIMIT: Final = 512
-"""Longest ``in`` list of one query."""
-
 _NOWHERE: Final = (2**62, -1)
 """The extent of a trace that has been named and has no records yet."""
-
-_Item = TypeVar("_Item")
 
 
 class KnownTraces:
@@ -159,13 +155,6 @@ def delete_traces(session: Session, project_id: str, trace_ids: Sequence[bytes])
         session.execute("delete_spans", project_id=project_id, **stretch)
         session.execute("delete_logs", project_id=project_id, **stretch)
         session.execute("delete_trace_extents", project_id=project_id, trace_ids=stretch["trace_ids"])
-
-
-def iter_pieces(items: Iterable[_Item]) -> Iterator[tuple[_Item, ...]]:
-    """The items in tuples that are short enough for one ``in`` list, or for the parameters of one statement."""
-    listed = list(items)
-    for start in range(0, len(listed), _LIST_LIMIT):
-        yield tuple(listed[start : start + _LIST_LIMIT])
 
 
 def _find_known_logs(

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from reflect_otel.model.trajectory import Message, Trajectory
 from reflect_otel.model.trajectory_json import message_from_json, trajectory_from_json, trajectory_to_json
 from reflect_otel.store.columns import storable_text
+from reflect_otel.store.pieces import iter_pieces
 from reflect_otel.store.session import Row, Session
-from reflect_otel.store.telemetry import iter_pieces
 from reflect_otel.store.value_json import read_json, write_json
 
 _HASH_BYTES: Final = 16
