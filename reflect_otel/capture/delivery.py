@@ -22,6 +22,9 @@ from reflect_otel.errors import StoreError
 if TYPE_CHECKING:
     from reflect_otel.capture.spool import Spool, SpooledBatch
 
+CLOSED: Final = "they came after the shutdown"
+"""Why what is handed over too late is dropped."""
+
 _PATIENCE_SECONDS: Final = 0.3
 """A batch that is not acknowledged by then goes to disk too, in case this process is killed."""
 
@@ -89,7 +92,10 @@ class Delivery:
         self._in_hand.append(parcel)
         try:
             with self._entry:
-                return self._closing_at is None and self._bring(parcel)
+                if self._closing_at is None:
+                    return self._bring(parcel)
+                self._ledger.note_dropped(items, CLOSED)
+                return False
         finally:
             self._in_hand.remove(parcel)
 

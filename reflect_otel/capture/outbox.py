@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from google.protobuf.message import Message
 
 from reflect_otel.capture.connection import ENV_ENDPOINT, find_embedded_folder, read_setting
-from reflect_otel.capture.delivery import Delivery
+from reflect_otel.capture.delivery import CLOSED, Delivery
 from reflect_otel.capture.delivery_ledger import Cargo, DeliveryLedger, DeliveryStatus
 from reflect_otel.capture.otlp_call import OtlpCall, Signal
 from reflect_otel.capture.otlp_target import OtlpTarget, read_otlp_target
@@ -108,6 +108,8 @@ class Outbox:
     def send(self, batch: Sequence[_Item]) -> bool:
         """Send a batch; True when the receiver or the disk has all of it."""
         if self._closed:
+            if batch:
+                self._ledger.note_dropped(len(batch), CLOSED)
             return False
         if not batch:
             return True

@@ -14,6 +14,8 @@ from reflect_otel import ReflectSpanExporter, RunSpanProcessor
 from reflect_otel.capture.run_stamp import RunStampProcessor
 from tests.otlp_sink import OtlpSink, attributes_of
 
+from .receivers import build_spans
+
 
 @pytest.fixture
 def sink():
@@ -131,10 +133,19 @@ def test_a_closed_exporter_refuses_and_without_a_spool_a_dead_receiver_costs_no_
     exporter = ReflectSpanExporter("http://127.0.0.1:1", timeout=0.2, spool_bytes=0)
     began = time.monotonic()
     send_one(build_tracer, exporter)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 8  # and not the 10 seconds of an exporter that is given no timeout
     assert (exporter.dropped_spans, exporter.degraded) == (1, True)
     exporter.shutdown()
     assert exporter.export([]) is SpanExportResult.FAILURE
+    assert exporter.dropped_spans == 1
+
+
+def test_what_comes_after_the_shutdown_counts_as_dropped(sink):
+    exporter = ReflectSpanExporter(sink.url)
+    assert exporter.export(build_spans("in time")) is SpanExportResult.SUCCESS
+    exporter.shutdown()
+    assert exporter.export(build_spans("late", "later")) is SpanExportResult.FAILURE
+    assert (exporter.status.delivered, exporter.status.dropped) == (1, 2)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
