@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import os
 import threading
-import time
 
 import grpc
 import pytest
@@ -109,21 +108,23 @@ def test_many_waits_do_not_delay_an_augmentation(service):
         async with AsyncReflectClient(service.url, augment_timeout=5) as client:
             waits = [asyncio.create_task(client.wait_for_trace("r", wait_timeout=20)) for _ in range(6)]
             await asyncio.sleep(0)
-            began = time.perf_counter()
             assert not (await client.augment_with_memories("t")).degraded
-            took = time.perf_counter() - began
+            still_waiting = [not wait.done() for wait in waits]
             gate.set()
             await asyncio.gather(*waits, return_exceptions=True)
-            return took
+            return still_waiting
 
-    assert asyncio.run(main()) < 2
+    assert asyncio.run(main()) == [True] * 6
 
 
 def test_a_cancelled_call_leaves_at_once(service):
     gate = threading.Event()
 
+    answered = []
+
     def slow(request, context):
-        gate.wait(20)
+        gate.wait(60)
+        answered.append(True)
         return wire.GetTraceResponse()
 
     service.answers["GetTrace"] = slow
@@ -133,16 +134,15 @@ def test_a_cancelled_call_leaves_at_once(service):
         task = asyncio.create_task(client.get_trace("r"))
         while not service.requests("GetTrace"):
             await asyncio.sleep(0.005)
-        began = time.perf_counter()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        took = time.perf_counter() - began
+        has_answered = bool(answered)
         gate.set()
         await client.close()
-        return took
+        return has_answered
 
-    assert asyncio.run(main()) < 1
+    assert not asyncio.run(main())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

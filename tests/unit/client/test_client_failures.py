@@ -115,7 +115,7 @@ def test_augment_gives_up_on_a_service_that_does_not_answer_within_its_deadline(
             augmented = client.augment_with_memories("the task")
             took_seconds = time.monotonic() - began
     assert augmented.degraded
-    assert took_seconds < 0.3 + 0.25  # the shared machine's own pauses
+    assert 0.29 < took_seconds < 5  # its deadline of 0.3 s, and whatever else keeps the machine busy
 
 
 def test_augment_does_not_hide_a_refused_key_or_a_wrong_argument(service, client):
