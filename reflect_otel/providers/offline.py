@@ -152,7 +152,7 @@ def _contrast(lesson: LearningInput) -> list[str]:
 
 def _pitfall(lesson: LearningInput, calls: Sequence[Call], told: str) -> list[str]:
     if is_outage(lesson.trajectory.error or ""):  # what was left undone was not the agent's choice
-        return [_advice(recovery) for recovery in find_recoveries(calls)[:_MOST_RECOVERIES]]
+        return [_advice(recovery) for recovery in islice(find_recoveries(calls), _MOST_RECOVERIES)]
     sentences = _stopped(lesson.trajectory)
     if not calls:
         if told or sentences:
