@@ -429,6 +429,7 @@ def test_a_new_review_is_learned_from_at_once_whatever_failed_before(world):
 
 
 def test_the_thread_learns_when_woken_and_stops_in_time(world):
+    of_others = set(threading.enumerate())
     world.loop.start()
     world.run("r1", REFUND)
     world.review("r1", "fail", "Look up first.")
@@ -436,7 +437,8 @@ def test_the_thread_learns_when_woken_and_stops_in_time(world):
     assert world.loop.learn(PROJECT, "r1", 5)
     assert world.loop.stop(5)
     assert world.changed == [(PROJECT, "r1")]
-    assert not [thread for thread in threading.enumerate() if thread.name == "reflect-learning"]
+    left = set(threading.enumerate()) - of_others
+    assert not [thread for thread in left if thread.name == "reflect-learning"]
 
 
 def test_learn_waits_no_longer_than_told(world):
