@@ -1,13 +1,15 @@
 """What the documents say is true: their blocks parse, those marked ``run`` do run, commands and codes are complete.
 
 A fenced block whose info string ends in ``run`` is executed, in the order of its document, with ``REFLECT_ENDPOINT``
-naming a service of its own. Every other bash and python block must at least parse.
+naming a service of that document. Every other bash and python block must at least parse.
 """
 
 import os
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,13 +48,21 @@ def block_name(block: Block) -> str:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    with ServiceProcess(tmp_path_factory.mktemp("docs") / "data", "--settle-seconds", "0.2") as process:
-        yield process
+def services(tmp_path_factory):
+    """A service for each document: what one page sets, such as a control group, must not reach another's runs."""
+    with ExitStack() as stack:
+
+        @cache
+        def find(document: Path) -> ServiceProcess:
+            folder = tmp_path_factory.mktemp(document.stem) / "data"
+            return stack.enter_context(ServiceProcess(folder, "--settle-seconds", "0.2"))
+
+        yield find
 
 
 @pytest.mark.parametrize("block", [block for block in blocks() if block.run], ids=block_name)
-def test_block_marked_run_does_what_it_says(block, service, tmp_path):
+def test_block_marked_run_does_what_it_says(block, services, tmp_path):
+    service = services(block.document)
     command = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}[block.language]
     environment = {
         **os.environ,
